@@ -1,0 +1,33 @@
+"""Runs the tests: python tests [pytest's options].
+
+With the pytest that this Python has; else in .venv, beside this folder, made for it once.
+"""
+import importlib.util
+import os
+import subprocess
+import sys
+import venv
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+VENV = os.path.join(os.path.dirname(HERE), ".venv")
+
+
+def find_python():
+    """The Python to run pytest with."""
+    if importlib.util.find_spec("pytest"):
+        return sys.executable
+    python = os.path.join(VENV, *(["Scripts", "python.exe"] if os.name == "nt" else ["bin", "python"]))
+    works = os.path.exists(python) and subprocess.call([python, "-c", "import pytest"], stderr=subprocess.DEVNULL) == 0
+    if not works:
+        print("tests: this Python has no pytest; installing it in %s" % VENV, flush=True)
+        try:
+            venv.create(VENV, with_pip=True, clear=True)
+            subprocess.check_call([python, "-m", "pip", "install", "--quiet", "pytest"])
+        except (OSError, subprocess.CalledProcessError):
+            sys.exit("tests: pytest could not be installed (no network?). "
+                     "Without it, this tries the servers: python run_all.py --check")
+    return python
+
+
+if __name__ == "__main__":
+    sys.exit(subprocess.call([find_python(), "-m", "pytest", HERE] + sys.argv[1:]))
