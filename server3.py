@@ -87,7 +87,7 @@ def file_put_contents(path, line):
     try:
         with LOCK, open(path, "a+b") as file:
             file.seek(max(0, file.tell() - 1))
-            if file.read() not in (b"", b"\n"):  # half a line, from a server that was killed
+            if file.read(1) not in (b"", b"\n"):  # half a line, from a server that was killed
                 file.write(PHP_EOL)
             file.write(line + PHP_EOL)
     except OSError as error:
