@@ -89,6 +89,12 @@ def test_a_body_that_is_no_json_is_answered_with_400(chain, number):
     check_that_all_is_well(chain)
 
 
+def test_a_name_that_is_too_large_as_json_is_no_success(chain):
+    status, text = chain.send("x" * (8000000 - len("nama=")))
+    assert (status, json.loads(text)["message"]) == (502, TOO_LARGE)
+    check_that_all_is_well(chain)
+
+
 def test_a_form_without_a_name_is_answered_with_400(chain):
     for body, message in FORMS:
         if message:
@@ -107,6 +113,14 @@ def test_a_wrong_header_is_answered_with_its_status(chain, number):
         code, said = read(number, chain.raw(number, request(number, body, head)))
         assert (head[:40], code) == (head[:40], status)
         assert said == message if message else said
+    check_that_all_is_well(chain)
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_a_client_that_sends_too_much_still_gets_its_answer(chain, number):
+    for _ in range(5):  # a client like urllib reads nothing before all is sent
+        status, text = chain.post(number, b"nama=" + b"x" * 9000000)
+        assert status == 413 and TOO_LARGE in text
     check_that_all_is_well(chain)
 
 
