@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: 0BSD
 """What run_all.py and the tests share: start a server process, know that it is up, stop it.
 
 No server imports this file: each of them is whole by itself, so that it can be copied alone

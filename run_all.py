@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: 0BSD
 """All servers of a level in one terminal, each in a process of its own.
 
 Run:  python run_all.py             (python run_all.py --help shows the rest)

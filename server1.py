@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: 0BSD
 """Server 1, the front: the tutorial's server1/index.php, one class for each listing.
 
 Run:  python server1.py             (level 4; python server1.py --help shows the rest)

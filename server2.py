@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: 0BSD
 """Server 2, the API: the tutorial's server2/api.php, one class for each listing.
 
 Run:  python server2.py             (level 4; python server2.py --help shows the rest)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: 0BSD
 """Server 3, the log service: the tutorial's server3/log.php.
 
 Run:  python server3.py             (python server3.py --help shows the rest)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: 0BSD
 """Runs the tests: python tests [pytest's options].
 
 With the pytest that this Python has; else in .venv, beside this folder, made for it once.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: 0BSD
 """What the tests share: servers on free ports, and raw requests to them."""
 import os
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: 0BSD
 """The tutorial's PHP programs as servers, for the tests that compare with them."""
 import os
 import shutil

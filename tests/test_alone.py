@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: 0BSD
 """Each server file, copied alone into an empty folder, under every Python that PYTHONS names."""
 import os
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: 0BSD
 """Partial failure: the next server is away, silent, talks nonsense, or fails. The page never says success."""
 import concurrent.futures
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: 0BSD
 """Bad input: one table for all three servers, so that their copies of the same tools behave alike."""
 import concurrent.futures
 import json

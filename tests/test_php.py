@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: 0BSD
 """What the tutorial's PHP answers, recorded from PHP 8.2; and PHP's own servers in the place of ours."""
 import itertools
 

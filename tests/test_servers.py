@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: 0BSD
 """The contract of the three servers: pages, replies, headers, and what the console says."""
 import os
 import re
