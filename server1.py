@@ -16,12 +16,12 @@ from socketserver import ThreadingTCPServer
 from urllib.parse import parse_qs
 from urllib.request import HTTPHandler, OpenerDirector, Request
 
-MAX_BODY = 8000000  # bytes of a request; PHP's post_max_size
-TIMEOUT = 6         # seconds that Server 2 may be silent, which itself allows Server 3 three
-DROPPED = (BrokenPipeError, ConnectionAbortedError, ConnectionResetError)
-OPENER = OpenerDirector()  # calls directly; urlopen would ask a proxy even for 127.0.0.1
+MAX_BODY = 8000000  # bytes of a request's body, about PHP's post_max_size
+TIMEOUT = 6         # seconds that Server 2 may be silent; it waits 3 for Server 3
+DROPPED = (BrokenPipeError, ConnectionAbortedError, ConnectionResetError)  # cut in the middle
+OPENER = OpenerDirector()  # asks no proxy, and takes an error status for an answer, as urlopen would not
 OPENER.add_handler(HTTPHandler())
-HEAD = """<!DOCTYPE html>
+PAGE_TOP = """<!DOCTYPE html>
 <html lang="id">
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width">
@@ -56,7 +56,7 @@ class Handler(BaseHTTPRequestHandler):
         echo(self, fill(self.page, message or self.responses[code][0]), code)
         self.connection.shutdown(socket.SHUT_WR)
         while self.connection.recv(65536):
-            pass  # what still comes; closing before its end would cut the answer off
+            pass  # what the client still sends: closing before its end would cut the answer off
 
     def log_message(self, format, *args):
         say(format % args)
@@ -65,7 +65,7 @@ class Handler(BaseHTTPRequestHandler):
 class Level1(Handler):
     """LEVEL 1: asks Server 2 and shows its answer."""
 
-    page = HEAD + """
+    page = PAGE_TOP + """
 <h1>Server 1</h1>
 $response
 """
@@ -78,7 +78,7 @@ $response
 class Level2(Level1):
     """LEVEL 2: the form; sends the name on as JSON and shows what comes back."""
 
-    page = HEAD + """
+    page = PAGE_TOP + """
 <h1>Form Kirim Data</h1>
 <form method="post">
 <input type="text" name="nama" placeholder="Nama" aria-label="Nama">
@@ -99,7 +99,7 @@ $response
             self.server.api_url,
             headers={"Content-Type": "application/json"},
             method="POST",
-            data=data,
+            data=data.encode(),
         )
         response = file_get_contents(request)
         echo(self, fill(self.page, response))
@@ -108,7 +108,7 @@ $response
 class Level3(Level2):
     """LEVEL 3: the same, with the design. (Level 4 is new in Server 2 and 3 only.)"""
 
-    page = HEAD + """
+    page = PAGE_TOP + """
 <style>
 body { font-family: Arial; background: #f4f7fb; }
 .box {
@@ -138,12 +138,12 @@ LEVELS = {1: Level1, 2: Level2, 3: Level3, 4: Level3}
 def form_input(handler, name):
     """The text of a field of the form: PHP's $_POST[name]. Failure 400 or 413 if it can't be had."""
     try:
-        length = int(",".join(handler.headers.get_all("Content-Length", [])))
+        length = int(",".join(handler.headers.get_all("Content-Length", [])))  # none, or two: ValueError
         if not 0 <= length <= MAX_BODY:
             raise Failure(413, "Data yang dikirim terlalu besar (maksimal 8.000.000 byte).")
         body = handler.rfile.read(length)
         if len(body) < length:
-            raise ValueError("the client left before the end")
+            raise ValueError("cut off")
         return parse_qs(body.decode(), keep_blank_values=True, errors="strict")[name][-1]
     except KeyError:
         raise Failure(400, "Field %s tidak ada di data yang dikirim." % name)
@@ -152,8 +152,8 @@ def form_input(handler, name):
 
 
 def json_encode(data):
-    """The data in JSON as PHP's json_encode writes it, in bytes."""
-    return json.dumps(data, separators=(",", ":")).encode()
+    """The data as JSON, without blanks, as PHP's json_encode writes it."""
+    return json.dumps(data, separators=(",", ":"))
 
 
 def file_get_contents(request):
@@ -166,11 +166,12 @@ def file_get_contents(request):
             text = response.read().decode(errors="replace")
         answer = json.loads(text) if text.startswith("{") else {}
         if response.status >= 300:
-            problem = "message" in answer and text or "%s membalas dengan error %d." % (server, response.status)
+            error = "%s membalas dengan error %d." % (server, response.status)
+            problem = text if "message" in answer else error
         elif answer.get("status") == "success":
             return text
     except (OSError, HTTPException, ValueError, RecursionError) as error:
-        reason = getattr(error, "reason", error)  # the system's own, where urllib wraps it
+        reason = getattr(error, "reason", error)  # what is inside urllib's URLError
         say("%s: %s" % (server, reason))
         if isinstance(reason, socket.timeout):
             problem = "%s tidak membalas dalam %d detik." % (server, TIMEOUT)
@@ -180,13 +181,14 @@ def file_get_contents(request):
 
 
 def fill(page, response):
-    """The page with the response in <pre>, where there is one; htmlspecialchars included. In bytes."""
+    """The page with the response in a <pre>, if there is one. What looks like markup stays text."""
     pre = "<pre>%s</pre>" % html.escape(response) if response else ""
-    return page.replace("$response", pre).encode()
+    return page.replace("$response", pre)
 
 
-def echo(handler, body, status=200):
-    """Send the body (bytes): PHP's echo after header('Content-Type: text/html; charset=UTF-8')."""
+def echo(handler, text, status=200):
+    """Send the text as the answer: PHP's header('Content-Type: ...') and echo."""
+    body = text.encode()
     handler.send_response(status)
     handler.send_header("Content-Type", "text/html; charset=UTF-8")
     handler.send_header("Content-Length", str(len(body)))
@@ -195,16 +197,16 @@ def echo(handler, body, status=200):
 
 
 def say(text):
-    """Print one line, in ASCII and in one write."""
+    """Print a line, in ASCII, of 500 characters at the most, in one write."""
     print("Server 1: %.500s\n" % ascii(text)[1:-1], end="", flush=True)
 
 
 class Server(ThreadingTCPServer):
-    """A thread for each client; one that goes away is no traceback."""
+    """A thread for each client. One that goes away is a line on the console, no traceback."""
 
-    allow_reuse_address = sys.platform != "win32"  # there it would let two servers share a port
+    allow_reuse_address = sys.platform != "win32"  # where two servers could then share a port
     daemon_threads = True
-    request_queue_size = 1024
+    request_queue_size = 1024  # a class that presses Kirim together
 
     def handle_error(self, request, client_address):
         say("%s: %r" % (client_address[0], sys.exc_info()[1]))

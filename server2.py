@@ -14,10 +14,10 @@ from http.server import BaseHTTPRequestHandler
 from socketserver import ThreadingTCPServer
 from urllib.request import HTTPHandler, OpenerDirector, Request
 
-MAX_BODY = 8000000  # bytes of a request; PHP's post_max_size
+MAX_BODY = 8000000  # bytes of a request's body, about PHP's post_max_size
 TIMEOUT = 3         # seconds that Server 3 may be silent
-DROPPED = (BrokenPipeError, ConnectionAbortedError, ConnectionResetError)
-OPENER = OpenerDirector()  # calls directly; urlopen would ask a proxy even for 127.0.0.1
+DROPPED = (BrokenPipeError, ConnectionAbortedError, ConnectionResetError)  # cut in the middle
+OPENER = OpenerDirector()  # asks no proxy, and takes an error status for an answer, as urlopen would not
 OPENER.add_handler(HTTPHandler())
 
 
@@ -46,7 +46,7 @@ class Handler(BaseHTTPRequestHandler):
         echo(self, json_encode({"status": "error", "message": message or self.responses[code][0]}), code)
         self.connection.shutdown(socket.SHUT_WR)
         while self.connection.recv(65536):
-            pass  # what still comes; closing before its end would cut the answer off
+            pass  # what the client still sends: closing before its end would cut the answer off
 
     def log_message(self, format, *args):
         say(format % args)
@@ -83,7 +83,7 @@ class Level4(Level2):
             self.server.log_url,
             headers={"Content-Type": "application/json"},
             method="POST",
-            data=json_encode(data),
+            data=json_encode(data).encode(),
         )
         file_get_contents(request)
         echo(self, json_encode({
@@ -98,22 +98,22 @@ LEVELS = {1: Level1, 2: Level2, 3: Level2, 4: Level4}
 def json_input(handler):
     """The data that came: PHP's json_decode(file_get_contents("php://input"), true). Or Failure 400, 413."""
     try:
-        length = int(",".join(handler.headers.get_all("Content-Length", [])))
+        length = int(",".join(handler.headers.get_all("Content-Length", [])))  # none, or two: ValueError
         if not 0 <= length <= MAX_BODY:
             raise Failure(413, "Data yang dikirim terlalu besar (maksimal 8.000.000 byte).")
         body = handler.rfile.read(length)
         if len(body) < length:
-            raise ValueError("the client left before the end")
+            raise ValueError("cut off")
         data = json.loads(body.decode(), parse_int=lambda n: int(n) if len(n) < 309 else float(n))
-        json.dumps([data], allow_nan=False, ensure_ascii=False).encode()  # refuses NaN and half characters
+        json.dumps([data], allow_nan=False, ensure_ascii=False).encode()  # no NaN, inf, half characters
         return data
     except (ValueError, RecursionError):
         raise Failure(400, "Data yang dikirim bukan JSON yang valid.")
 
 
 def json_encode(data):
-    """The data in JSON as PHP's json_encode writes it, in bytes."""
-    return json.dumps(data, separators=(",", ":")).encode()
+    """The data as JSON, without blanks, as PHP's json_encode writes it."""
+    return json.dumps(data, separators=(",", ":"))
 
 
 def file_get_contents(request):
@@ -126,11 +126,12 @@ def file_get_contents(request):
             text = response.read().decode(errors="replace")
         answer = json.loads(text) if text.startswith("{") else {}
         if response.status >= 300:
-            problem = answer.get("message") or "%s membalas dengan error %d." % (server, response.status)
+            error = "%s membalas dengan error %d." % (server, response.status)
+            problem = answer.get("message", error)
         elif answer.get("status") == "logged":
             return text
     except (OSError, HTTPException, ValueError, RecursionError) as error:
-        reason = getattr(error, "reason", error)  # the system's own, where urllib wraps it
+        reason = getattr(error, "reason", error)  # what is inside urllib's URLError
         say("%s: %s" % (server, reason))
         if isinstance(reason, socket.timeout):
             problem = "%s tidak membalas dalam %d detik." % (server, TIMEOUT)
@@ -139,8 +140,9 @@ def file_get_contents(request):
     raise Failure(502, problem)
 
 
-def echo(handler, body, status=200):
-    """Send the body (bytes): PHP's echo after header('Content-Type: application/json')."""
+def echo(handler, text, status=200):
+    """Send the text as the answer: PHP's header('Content-Type: ...') and echo."""
+    body = text.encode()
     handler.send_response(status)
     handler.send_header("Content-Type", "application/json")
     handler.send_header("Content-Length", str(len(body)))
@@ -149,16 +151,16 @@ def echo(handler, body, status=200):
 
 
 def say(text):
-    """Print one line, in ASCII and in one write."""
+    """Print a line, in ASCII, of 500 characters at the most, in one write."""
     print("Server 2: %.500s\n" % ascii(text)[1:-1], end="", flush=True)
 
 
 class Server(ThreadingTCPServer):
-    """A thread for each client; one that goes away is no traceback."""
+    """A thread for each client. One that goes away is a line on the console, no traceback."""
 
-    allow_reuse_address = sys.platform != "win32"  # there it would let two servers share a port
+    allow_reuse_address = sys.platform != "win32"  # where two servers could then share a port
     daemon_threads = True
-    request_queue_size = 1024
+    request_queue_size = 1024  # a class that presses Kirim together
 
     def handle_error(self, request, client_address):
         say("%s: %r" % (client_address[0], sys.exc_info()[1]))

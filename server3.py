@@ -13,9 +13,9 @@ import threading
 from http.server import BaseHTTPRequestHandler
 from socketserver import ThreadingTCPServer
 
-MAX_BODY = 8000000  # bytes of a request; PHP's post_max_size
+MAX_BODY = 8000000  # bytes of a request's body, about PHP's post_max_size
 LOG = os.path.join(os.path.dirname(os.path.abspath(__file__)), "log.txt")
-PHP_EOL = os.linesep.encode()
+PHP_EOL = os.linesep
 LOCK = threading.Lock()  # held while a line is written
 
 
@@ -44,60 +44,61 @@ class Handler(BaseHTTPRequestHandler):
         echo(self, json_encode({"status": "error", "message": message or self.responses[code][0]}), code)
         self.connection.shutdown(socket.SHUT_WR)
         while self.connection.recv(65536):
-            pass  # what still comes; closing before its end would cut the answer off
+            pass  # what the client still sends: closing before its end would cut the answer off
 
     def log_message(self, format, *args):
         say(format % args)
 
 
 class Level4(Handler):
-    """LEVEL 4: appends what comes to log.txt, a line each."""
+    """LEVEL 4: writes the data of each request to the end of log.txt, as one line."""
 
     def do_GET(self):
         echo(self, json_encode({"status": "success", "message": "Server 3 aktif"}))
 
     def do_POST(self):
         data = json_input(self)
-        file_put_contents(self.server.log, json_encode(data))
+        file_put_contents(self.server.log, json_encode(data) + PHP_EOL)
         echo(self, json_encode({"status": "logged"}))
 
 
 def json_input(handler):
     """The data that came: PHP's json_decode(file_get_contents("php://input"), true). Or Failure 400, 413."""
     try:
-        length = int(",".join(handler.headers.get_all("Content-Length", [])))
+        length = int(",".join(handler.headers.get_all("Content-Length", [])))  # none, or two: ValueError
         if not 0 <= length <= MAX_BODY:
             raise Failure(413, "Data yang dikirim terlalu besar (maksimal 8.000.000 byte).")
         body = handler.rfile.read(length)
         if len(body) < length:
-            raise ValueError("the client left before the end")
+            raise ValueError("cut off")
         data = json.loads(body.decode(), parse_int=lambda n: int(n) if len(n) < 309 else float(n))
-        json.dumps([data], allow_nan=False, ensure_ascii=False).encode()  # refuses NaN and half characters
+        json.dumps([data], allow_nan=False, ensure_ascii=False).encode()  # no NaN, inf, half characters
         return data
     except (ValueError, RecursionError):
         raise Failure(400, "Data yang dikirim bukan JSON yang valid.")
 
 
 def json_encode(data):
-    """The data in JSON as PHP's json_encode writes it, in bytes."""
-    return json.dumps(data, separators=(",", ":")).encode()
+    """The data as JSON, without blanks, as PHP's json_encode writes it."""
+    return json.dumps(data, separators=(",", ":"))
 
 
 def file_put_contents(path, line):
-    """Append the line, as PHP with FILE_APPEND and PHP_EOL. Failure 500 if it can't be written whole."""
+    """Append the line, as PHP does with FILE_APPEND. Failure 500 if it can't be written whole."""
     try:
         with LOCK, open(path, "a+b") as file:
-            file.seek(max(0, file.tell() - 1))
-            if file.read(1) not in (b"", b"\n"):  # half a line, from a server that was killed
-                file.write(PHP_EOL)
-            file.write(line + PHP_EOL)
+            file.seek(max(0, file.tell() - 1))  # to the last byte
+            if file.read(1) not in (b"", b"\n"):  # half a line, left by a server that was killed
+                line = PHP_EOL + line
+            file.write(line.encode())
     except OSError as error:
         say("%s: %s" % (path, error))
         raise Failure(500, "Server 3 tidak dapat menulis ke log.txt.")
 
 
-def echo(handler, body, status=200):
-    """Send the body (bytes): PHP's echo after header('Content-Type: application/json')."""
+def echo(handler, text, status=200):
+    """Send the text as the answer: PHP's header('Content-Type: ...') and echo."""
+    body = text.encode()
     handler.send_response(status)
     handler.send_header("Content-Type", "application/json")
     handler.send_header("Content-Length", str(len(body)))
@@ -106,16 +107,16 @@ def echo(handler, body, status=200):
 
 
 def say(text):
-    """Print one line, in ASCII and in one write."""
+    """Print a line, in ASCII, of 500 characters at the most, in one write."""
     print("Server 3: %.500s\n" % ascii(text)[1:-1], end="", flush=True)
 
 
 class Server(ThreadingTCPServer):
-    """A thread for each client; one that goes away is no traceback."""
+    """A thread for each client. One that goes away is a line on the console, no traceback."""
 
-    allow_reuse_address = sys.platform != "win32"  # there it would let two servers share a port
+    allow_reuse_address = sys.platform != "win32"  # where two servers could then share a port
     daemon_threads = True
-    request_queue_size = 1024
+    request_queue_size = 1024  # a class that presses Kirim together
 
     def handle_error(self, request, client_address):
         say("%s: %r" % (client_address[0], sys.exc_info()[1]))
