@@ -226,7 +226,7 @@ if __name__ == "__main__":
     try:
         with Server((options.bind, options.port), LEVELS[options.level]) as server:
             server.api_url = options.api_url
-            say("http://%s:%d/ calls %s; Ctrl+C stops it" % (server.server_address + (options.api_url,)))
+            say("http://%s:%d/ calls %s; Ctrl+C stops it" % (*server.server_address, options.api_url))
             server.serve_forever()
     except KeyboardInterrupt:
         pass

@@ -133,7 +133,7 @@ if __name__ == "__main__":
     try:
         with Server((options.bind, options.port), Level4) as server:
             server.log = options.log
-            say("http://%s:%d/log.php writes to %s; Ctrl+C stops it" % (server.server_address + (options.log,)))
+            say("http://%s:%d/log.php writes to %s; Ctrl+C stops it" % (*server.server_address, options.log))
             server.serve_forever()
     except KeyboardInterrupt:
         pass

@@ -30,7 +30,9 @@ def start_php(number, level, ports, folder):
     with open(folder / ("php%d.out" % number), "wb") as output:
         process = subprocess.Popen(["php", "-S", "127.0.0.1:%d" % ports[number], "-t", str(folder)],
                                    stdin=subprocess.PIPE, stdout=output, stderr=subprocess.STDOUT)
-    assert common.is_up(process, ports[number]), (folder / ("php%d.out" % number)).read_text()
+    if not common.is_up(process, ports[number]):
+        stop_php(process)
+        raise AssertionError((folder / ("php%d.out" % number)).read_text())
     return process
 
 
