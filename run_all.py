@@ -69,12 +69,11 @@ def main():
 def find_files(folder):
     """{number: path} of the server files: from the folder where it has them, else from the kit."""
     files = {number: os.path.join(FOLDER, "server%d.py" % number) for number in PATHS}
-    for number in PATHS if folder else []:
-        path = os.path.join(folder, "server%d.py" % number)
-        if os.path.isfile(path):
-            files[number] = path
-    if folder and not any(os.path.dirname(path) == folder for path in files.values()):
-        sys.exit("run_all: there is no server1.py, server2.py or server3.py in %s." % folder)
+    own = {number: os.path.join(folder or FOLDER, "server%d.py" % number) for number in PATHS}
+    own = {number: path for number, path in own.items() if os.path.isfile(path)}
+    if not own:
+        fail("there is no server1.py, server2.py or server3.py in %s." % (folder or FOLDER))
+    files.update(own)
     return files
 
 
@@ -110,8 +109,8 @@ def choose_ports(first, numbers, bind):
     rest = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     rest.add_argument("--port")
     words = [os.path.basename(sys.executable), sys.argv[0]] + rest.parse_known_args()[1]
-    sys.exit("run_all: port %d cannot be had, another program may have it. Stop that one, or run: %s"
-             % (port, subprocess.list2cmdline(words + ["--port", str(free)])))
+    fail("port %d cannot be had, another program may have it. Stop that one, or run: %s"
+         % (port, subprocess.list2cmdline(words + ["--port", str(free)])))
 
 
 def taken(first, numbers, bind):
@@ -174,8 +173,8 @@ class Terminal:
             last = max(ports)
             self.say("%d and Enter stops Server %d, %d and Enter starts it again, the others likewise;"
                      " Ctrl+C ends all" % (last, last, last))
-            if browser:
-                webbrowser.open(url(1, ports, hosts[1]))
+            if browser:  # in a thread, for some browsers keep their caller until they are closed
+                threading.Thread(target=webbrowser.open, args=[url(1, ports, hosts[1])], daemon=True).start()
             if sys.stdin:
                 threading.Thread(target=self.read_keys, daemon=True).start()
             while self.serve():
@@ -234,7 +233,7 @@ class Terminal:
 
     def say(self, text):
         """Print a line, behind those that the servers have printed by now."""
-        os.write(self.output, ("run_all: %s\n" % text).encode("ascii", "backslashreplace"))
+        os.write(self.output, in_ascii("run_all: %s\n" % text).encode())
 
     def read_pipe(self):
         """Queue the lines that are printed; None after the last."""
@@ -285,11 +284,11 @@ def check_level(level, files):
                         raise ValueError("does not come up")
                     answer = try_server(number, level, url(number, ports), log)
                 except (ValueError, OSError, HTTPException) as error:
-                    show("  Server %d is at fault: %s %s. It printed:" % (number, files[number], error))
+                    print(in_ascii("  Server %d is at fault: %s %s. It printed:" % (number, files[number], error)))
                     with open(printed, "rb") as output:
-                        show(output.read()[-2000:].decode("ascii", "backslashreplace"))
+                        print(output.read()[-2000:].decode("ascii", "backslashreplace"), flush=True)
                     return False
-                show("  Server %d answered %s" % (number, answer))
+                print(in_ascii("  Server %d answered %s" % (number, answer)), flush=True)
             return True
         finally:
             for process in processes:
@@ -342,9 +341,14 @@ def read_lines(log):
         return file.read().splitlines()
 
 
-def show(text):
-    """Print in ASCII, which every console takes."""
-    print(text.encode("ascii", "backslashreplace").decode(), flush=True)
+def in_ascii(text):
+    """The text with an escape for each letter that not every console takes."""
+    return text.encode("ascii", "backslashreplace").decode()
+
+
+def fail(text):
+    """Say what is wrong, and exit with status 1."""
+    sys.exit(in_ascii("run_all: " + text))
 
 
 if __name__ == "__main__":
