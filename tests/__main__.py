@@ -20,12 +20,12 @@ def find_python():
     python = os.path.join(VENV, *(["Scripts", "python.exe"] if os.name == "nt" else ["bin", "python"]))
     works = os.path.exists(python) and subprocess.call([python, "-c", "import pytest"], stderr=subprocess.DEVNULL) == 0
     if not works:
-        print("tests: this Python has no pytest; installing it in %s" % VENV, flush=True)
+        print("tests: this Python has no pytest; installing it in .venv", flush=True)
         try:
             venv.create(VENV, with_pip=True, clear=True)
             subprocess.check_call([python, "-m", "pip", "install", "--quiet", "pytest"])
         except (OSError, subprocess.CalledProcessError):
-            sys.exit("tests: pytest could not be installed (no network?). "
+            sys.exit("tests: pytest could not be installed (no network, or on Debian no python3-venv?). "
                      "Without it, this tries the servers: python run_all.py --check")
     return python
 

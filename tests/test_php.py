@@ -99,7 +99,7 @@ def test_json_that_php_would_change_stays_as_it_came(chain):
 
 
 @needs_php
-@pytest.mark.parametrize("languages", itertools.product(["python", "php"], repeat=3))
+@pytest.mark.parametrize("languages", list(itertools.product(["python", "php"], repeat=3)))
 def test_any_of_the_three_may_be_php(mixture, languages):
     kit = mixture(languages)
     for name, text in NAMES:
