@@ -1,0 +1,252 @@
+# SPDX-License-Identifier: 0BSD
+"""The page in a real browser: it looks as the tutorial's, shows names as text and keeps the consoles quiet.
+
+Needs Chromium, or Chrome, and its chromedriver, which takes commands in JSON (W3C WebDriver).
+"""
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+
+import pytest
+
+import common
+import run_all
+from conftest import OPENER
+from php import needs_php, start_php, stop_php
+
+pytestmark = pytest.mark.skipif(
+    not (shutil.which("chromedriver") and (shutil.which("chromium") or shutil.which("google-chrome"))),
+    reason="needs chromium and chromedriver")
+
+OPTIONS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+           "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+LOOK = """
+    const look = {text: document.body.innerText};
+    for (const name of ["body", ".box", "h1", "h2", "input", "button", "pre"]) {
+        const found = document.querySelector(name), style = found && getComputedStyle(found);
+        look[name] = found && [style.fontFamily, style.color, style.backgroundColor, style.borderRadius,
+            style.padding, found.getBoundingClientRect().width, found.type, found.name, found.placeholder];
+    }
+    return look;"""
+FITS = """
+    const pre = document.querySelector("pre"), box = document.querySelector(".box") || document.body;
+    return [innerWidth, document.documentElement.scrollWidth <= innerWidth,
+            pre.scrollWidth <= pre.clientWidth,
+            pre.getBoundingClientRect().right <= box.getBoundingClientRect().right];"""
+ELEMENTS = "return Array.from(document.querySelectorAll('*'), element => element.tagName)"
+FACTS = "return [document.compatMode, document.characterSet, document.title, document.documentElement.lang]"
+FRAME = "const frame = document.body.appendChild(document.createElement('iframe'));"
+NAMES = [
+    "<img src=x onerror=alert(1)>",
+    "<img src=x onerror=document.body.remove()>",
+    "</pre><script>alert(1)</script>",
+    "</pre></div><h2>Input Data</h2><!--",
+    "{{7*7}} ${7*7} %s %(nama)s %d%% {0}",
+    "{response} $response $$ \\1 \\g<0>",
+    "\"quotes\" 'and' \\backslashes\\",
+    "&amp; &lt; &#60; &copy & <",
+    "\u674e\u5c0f\u9f8d \U0001f600",
+]
+
+
+class Browser:
+    """A headless browser. An alert on the page fails the next call."""
+
+    def __init__(self, port, folder):
+        """port: chromedriver's. folder: where the browser keeps its files."""
+        self.session = "http://127.0.0.1:%d/session" % port
+        options = {"args": OPTIONS + ["--user-data-dir=%s" % (folder / "profile")]}
+        new = self.call("", capabilities={"alwaysMatch": {"goog:chromeOptions": options}})
+        self.session += "/" + new["sessionId"]
+
+    def call(self, command, method="POST", **data):
+        """What chromedriver answers to a command; an AssertionError with its message if it is an error."""
+        body = json.dumps(data).encode() if method == "POST" else None
+        try:
+            with OPENER.open(urllib.request.Request(self.session + command, body, method=method)) as response:
+                return json.loads(response.read().decode())["value"]
+        except urllib.error.HTTPError as error:
+            with error:
+                raise AssertionError(json.loads(error.read().decode())["value"]["message"])
+
+    def run(self, script):
+        """What the JavaScript returns."""
+        return self.call("/execute/sync", script=script, args=[])
+
+    def devtools(self, command, **options):
+        self.call("/goog/cdp/execute", cmd=command, params=options)
+
+    def screen(self, width):
+        """Make the screen so wide; up to 400 pixels, a phone's."""
+        self.devtools("Emulation.setDeviceMetricsOverride",
+                      width=width, height=800, deviceScaleFactor=1, mobile=width <= 400)
+
+    def open(self, url):
+        self.screen(1280)
+        self.call("/url", url=url)
+
+    def find(self, name):
+        """The command for an element, to add to."""
+        return "/element/" + list(self.call("/element", using="css selector", value=name).values())[0]
+
+    def send(self, name):
+        """Type the name, paste what is long of it, click Kirim. Returns the text in <pre> of the new page."""
+        self.run("window.before = true")
+        self.call(self.find("input") + "/value", text=name[:100])
+        self.devtools("Input.insertText", text=name[100:])
+        self.call(self.find("button") + "/click")
+        assert wait(lambda: self.run("return !window.before && document.readyState == 'complete'"))
+        return self.run("return document.querySelector('pre').textContent")
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("browser")
+    port = common.free_ports(1)[0]
+    with open(folder / "chromedriver.out", "wb") as output:
+        driver = subprocess.Popen(["chromedriver", "--port=%d" % port],
+                                  stdin=subprocess.PIPE, stdout=output, stderr=subprocess.STDOUT,
+                                  env=dict(os.environ, HOME=str(folder)))
+    try:
+        assert common.is_up(driver, port), (folder / "chromedriver.out").read_text()
+        browser = Browser(port, folder)
+        yield browser
+        browser.call("", "DELETE")
+    finally:
+        driver.terminate()
+        common.stop(driver)
+
+
+def wait(condition, seconds=10):
+    """Whether the condition comes true in time."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+def show(browser, kit, level):
+    """Start the servers of a level and open the page."""
+    kit.start(*reversed(run_all.LEVELS[level]), level=level)
+    browser.open(kit.url(1))
+
+
+@needs_php
+@pytest.mark.parametrize("level", run_all.LEVELS)
+def test_the_page_looks_as_the_tutorial_s_before_and_after_a_name(browser, kit, level):
+    def look():
+        before = browser.run(LOOK)
+        if level > 1:
+            browser.send("Budi \u674e\u5c0f\u9f8d")
+        return before, browser.run(LOOK)
+
+    show(browser, kit, level)
+    ours = look()
+    ports = dict(zip([1, 2, 3], common.free_ports(3)))
+    programs = []
+    try:
+        for number in run_all.LEVELS[level]:
+            programs.append(start_php(number, level, ports, kit.folder))
+        browser.open(run_all.url(1, ports))
+        assert ours == look()
+    finally:
+        for program in programs:
+            stop_php(program)
+
+
+@pytest.mark.parametrize("level", [3, 4])
+def test_the_box_has_the_tutorial_s_place_and_colours(browser, kit, level):
+    show(browser, kit, level)
+    look = browser.run(LOOK)
+    assert look["body"][:3] == ["Arial", "rgb(0, 0, 0)", "rgb(244, 247, 251)"]
+    assert look[".box"][2:6] == ["rgb(255, 255, 255)", "10px", "20px", 440]  # 400, and 20 on each side
+    assert look["button"][1:3] == ["rgb(255, 255, 255)", "rgb(0, 0, 255)"]
+    box = browser.run("return document.querySelector('.box').getBoundingClientRect()")
+    assert (box["left"], box["top"]) == ((1280 - 440) / 2, 50)
+
+
+def test_a_name_is_shown_as_the_text_it_is(browser, chain):
+    browser.open(chain.url(1))
+    browser.send("Budi")
+    elements = browser.run(ELEMENTS)
+    assert "PRE" in elements and not {"IMG", "SCRIPT"} & set(elements)
+    for name in NAMES:
+        assert json.loads(browser.send(name)) == {"status": "success", "data": {"nama": name}}
+        assert browser.run(ELEMENTS) == elements, name
+
+
+@pytest.mark.parametrize("level", [2, 3, 4])
+def test_a_long_answer_stays_inside_the_box(browser, kit, level):
+    show(browser, kit, level)
+    for name, part in [("x" * 3000, "x" * 3000), ("Budi", "tidak dapat dihubungi")]:
+        assert part in browser.send(name)
+        for width in (1280, 320):
+            browser.screen(width)
+            assert browser.run(FITS) == [width, True, True, True], part[:30]
+        kit.stop(*list(kit.processes)[:1])  # the last in the chain, so that an error comes back
+
+
+@pytest.mark.parametrize("level", run_all.LEVELS)
+def test_the_browser_asks_for_the_page_and_nothing_else(browser, kit, level):
+    show(browser, kit, level)
+    if level > 1:
+        browser.send("Budi")
+    browser.open(kit.url(2))  # JSON names no icon, so here the browser does ask for one
+    if not wait(lambda: "GET /favicon.ico" in kit.output(2)):
+        pytest.skip("this browser asks for no icon at all")
+    assert re.findall('"(.*) HTTP', kit.output(1)) == ["GET /"] + ["POST /"] * (level > 1)
+
+
+def test_quick_reloads_are_no_traceback(browser, chain):
+    browser.open(chain.url(1))
+    browser.run(FRAME + """
+        let loads = 0;
+        function load() {
+            frame.src = "/?" + ++loads;
+            loads < 50 ? setTimeout(load, loads) : frame.remove();
+        }
+        load();""")
+    assert wait(lambda: browser.run("return !document.querySelector('iframe')"))
+    browser.open(chain.url(1))
+    assert chain.output(1).count('"GET /?') > 10
+    assert "Traceback" not in chain.output()
+
+
+def test_leaving_in_mid_load_is_no_traceback(browser, kit):
+    kit.start(1, level=1)
+    browser.open(kit.url(1))
+    with socket.socket() as server_2:
+        server_2.bind(("127.0.0.1", kit.ports[2]))
+        server_2.listen(5)
+        server_2.settimeout(10)
+        for turn in (2, 3, 4):
+            browser.run(FRAME + "frame.src = '/'")
+            with server_2.accept()[0] as connection:
+                connection.recv(65536)
+                browser.run("document.querySelector('iframe').remove()")
+                # only now does Server 2 answer, and with more than a connection holds
+                connection.sendall(b'HTTP/1.0 200 OK\r\n\r\n{"status":"success","x":"%s"}' % (b"x" * 9000000))
+            assert wait(lambda: kit.output(1).count('"GET / HTTP') == turn)
+    browser.open(kit.url(1))
+    assert "Traceback" not in kit.output()
+
+
+@pytest.mark.parametrize("level", run_all.LEVELS)
+def test_the_page_is_in_standards_mode_and_names_its_language_title_and_field(browser, kit, level):
+    show(browser, kit, level)
+    for turn in ("before", "after"):
+        assert browser.run(FACTS) == ["CSS1Compat", "UTF-8", "Server 1", "id"], turn
+        if level > 1:
+            browser.run("document.querySelector('input').placeholder = ''")  # it vanishes as one types
+            found = [browser.call(browser.find(name) + part, "GET")
+                     for name in ("input", "button") for part in ("/computedrole", "/computedlabel")]
+            assert found == ["textbox", "Nama", "button", "Kirim"], turn
+            browser.send("Budi")
