@@ -267,7 +267,7 @@ def check(levels, files):
 
 
 def check_level(level, files):
-    """Start and try the servers of a level, each after the one that it calls. Returns whether all is well."""
+    """Start and try the servers of a level, each after the one that it calls. Returns if all is well."""
     print("Level %d" % level)
     ports = dict(zip(LEVELS[level], common.free_ports(len(LEVELS[level]))))
     processes = []
@@ -298,14 +298,16 @@ def check_level(level, files):
 def try_server(number, level, address, log):
     """What the server answers to NAME. A ValueError says what is wrong with that, or with the log."""
     logged = len(read_lines(log))
+    seconds = 3 * (4 - number)  # as long as the server that calls it waits, or longer for Server 1
     if level == 1:
-        answer = fetch(address)
+        answer = fetch(address, seconds=seconds)
     elif number == 1:
-        if 'name="nama"' not in fetch(address):
+        fields = re.findall("<input[^>]* name=[\"']?(\\w+)", fetch(address, seconds=seconds))
+        if "nama" not in fields:
             raise ValueError("shows no form with a field nama")
-        answer = fetch(address, urllib.parse.urlencode({"nama": NAME}))
+        answer = fetch(address, urllib.parse.urlencode({field: NAME for field in fields}), seconds=seconds)
     else:
-        answer = fetch(address, json.dumps({"nama": NAME}), "application/json")
+        answer = fetch(address, json.dumps({"nama": NAME}), "application/json", seconds)
     if number == 1:
         answer = "".join(html.unescape(pre) for pre in re.findall("<pre[^>]*>(.*?)</pre>", answer, re.S))
     try:
@@ -321,12 +323,15 @@ def try_server(number, level, address, log):
     return answer
 
 
-def fetch(address, data=None, content_type="application/x-www-form-urlencoded"):
-    """The text at a URL, sent to with POST if there is data. An error page is a text, too."""
+def fetch(address, data=None, content_type="application/x-www-form-urlencoded", seconds=10):
+    """The text at a URL, sent to with POST if there is data. An error page is a text, too.
+
+    OSError or HTTPException if there is none, or if the server is silent for so many seconds.
+    """
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     request = urllib.request.Request(address, data and data.encode(), {"Content-Type": content_type})
     try:
-        with opener.open(request, timeout=10) as response:
+        with opener.open(request, timeout=seconds) as response:
             return response.read().decode("utf-8", "replace")
     except urllib.error.HTTPError as error:
         with error:

@@ -91,8 +91,9 @@ $response
         echo(self, fill(self.page, None))
 
     def do_POST(self):
+        post = form_input(self, "nama")
         data = json_encode({
-            "nama": form_input(self, "nama"),
+            "nama": post["nama"],
         })
         # to Server 2: POST /api.php {"nama":"Budi"}
         request = Request(
@@ -135,8 +136,8 @@ $response
 LEVELS = {1: Level1, 2: Level2, 3: Level3, 4: Level3}
 
 
-def form_input(handler, name):
-    """The text of a field of the form: PHP's $_POST[name]. Failure 400 or 413 if it can't be had."""
+def form_input(handler, *names):
+    """The fields of the form with these names, as PHP's $_POST. Failure 400 or 413 if one can't be had."""
     try:
         length = int(",".join(handler.headers.get_all("Content-Length", [])))  # none, or two: ValueError
         if not 0 <= length <= MAX_BODY:
@@ -144,9 +145,10 @@ def form_input(handler, name):
         body = handler.rfile.read(length)
         if len(body) < length:
             raise ValueError("cut off")
-        return parse_qs(body.decode(), keep_blank_values=True, errors="strict")[name][-1]
-    except KeyError:
-        raise Failure(400, "Field %s tidak ada di data yang dikirim." % name)
+        fields = parse_qs(body.decode(), keep_blank_values=True, errors="strict")
+        return {name: fields[name][-1] for name in names}
+    except KeyError as error:
+        raise Failure(400, "Field %s tidak ada di data yang dikirim." % error.args)
     except ValueError:
         raise Failure(400, "Data yang dikirim bukan JSON yang valid.")
 

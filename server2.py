@@ -180,7 +180,8 @@ if __name__ == "__main__":
     try:
         with Server((options.bind, options.port), LEVELS[options.level]) as server:
             server.log_url = options.log_url
-            say("http://%s:%d/api.php calls %s; Ctrl+C stops it" % (*server.server_address, options.log_url))
+            calls = " calls " + options.log_url if options.level == 4 else ""
+            say("http://%s:%d/api.php%s; Ctrl+C stops it" % (*server.server_address, calls))
             server.serve_forever()
     except KeyboardInterrupt:
         pass

@@ -17,6 +17,7 @@ sys.path.insert(0, KIT)
 import common  # noqa: E402
 import run_all  # noqa: E402
 
+posix = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
 OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 

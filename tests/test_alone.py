@@ -9,7 +9,7 @@ import subprocess
 import sys
 
 import pytest
-from conftest import KIT, fetch
+from conftest import KIT, fetch, posix
 
 PYTHONS = os.environ.get("PYTHONS", sys.executable).split(os.pathsep)
 ANSWERS = [  # file, what is posted, the answer to it
@@ -25,6 +25,7 @@ def start_alone(python, file, folder, *options):
                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True)
 
 
+@posix
 @pytest.mark.parametrize("python", PYTHONS)
 @pytest.mark.parametrize("file, body, answer", ANSWERS)
 def test_a_server_file_runs_alone_and_ends_quietly_at_ctrl_c(python, file, body, answer, tmp_path):

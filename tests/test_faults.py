@@ -9,7 +9,7 @@ import threading
 import time
 
 import pytest
-from conftest import pre
+from conftest import posix, pre
 
 UNREACHABLE = "Server %d (%s) tidak dapat dihubungi. Pastikan server sudah dijalankan."
 SILENT = "Server %d (%s) tidak membalas dalam %d detik."
@@ -122,6 +122,7 @@ def test_a_server_that_is_not_started_cannot_be_reached(kit, number):
     check_that_it_is_well_again(kit, number)
 
 
+@posix
 @pytest.mark.parametrize("number, seconds", [(3, 3), (2, 6)])
 def test_a_silent_server_is_named_after_its_seconds(kit, number, seconds):
     kit.start()
@@ -134,6 +135,7 @@ def test_a_silent_server_is_named_after_its_seconds(kit, number, seconds):
     assert "Traceback" not in kit.output()
 
 
+@posix
 @pytest.mark.parametrize("number", [3, 2])
 def test_a_server_that_is_killed_at_work_is_no_success(kit, number):
     kit.start()
