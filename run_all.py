@@ -284,7 +284,8 @@ def check_level(level, files):
                         raise ValueError("does not come up")
                     answer = try_server(number, level, url(number, ports), log)
                 except (ValueError, OSError, HTTPException) as error:
-                    print(in_ascii("  Server %d is at fault: %s %s. It printed:" % (number, files[number], error)))
+                    fault = "  Server %d is at fault: %s %s. It printed:" % (number, files[number], error)
+                    print(in_ascii(fault))
                     with open(printed, "rb") as output:
                         print(output.read()[-2000:].decode("ascii", "backslashreplace"), flush=True)
                     return False
