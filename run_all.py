@@ -10,6 +10,7 @@ import json
 import os
 import queue
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -108,9 +109,15 @@ def choose_ports(first, numbers, bind):
     free = next(other for other in range(8000, 65000, 10) if not taken(other, numbers, bind))
     rest = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     rest.add_argument("--port")
-    words = [os.path.basename(sys.executable), sys.argv[0]] + rest.parse_known_args()[1]
+    words = [sys.argv[0]] + rest.parse_known_args()[1] + ["--port", str(free)]
     fail("port %d cannot be had, another program may have it. Stop that one, or run: %s"
-         % (port, subprocess.list2cmdline(words + ["--port", str(free)])))
+         % (port, command_line(words)))
+
+
+def command_line(words):
+    """What to type to run Python with these words."""
+    python = os.path.basename(sys.executable)
+    return subprocess.list2cmdline([python if shutil.which(python) else sys.executable] + words)
 
 
 def taken(first, numbers, bind):
@@ -204,9 +211,8 @@ class Terminal:
         for number, process in list(self.processes.items()):
             if process.poll() is not None:
                 del self.processes[number]
-                words = [os.path.basename(sys.executable)] + self.commands[number]
                 self.say("Server %d ended with exit status %d. To start it again: %d and Enter, or %s"
-                         % (number, process.returncode, number, subprocess.list2cmdline(words)))
+                         % (number, process.returncode, number, command_line(self.commands[number])))
                 if not self.processes:
                     return False
         return True

@@ -17,6 +17,7 @@ import tempfile
 import threading
 import time
 import urllib.request
+from http.client import HTTPException
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs
 
@@ -82,7 +83,7 @@ def serve_plain(number, port, following):
 
 @contextlib.contextmanager
 def chain(commands, ports, folder):
-    """Start these servers, {number: [file, option, ...]}, printing to files in the folder. Gives Server 1's URL."""
+    """Start {number: [file, option, ...]}, printing to files in the folder. Gives Server 1's URL."""
     processes = []
     try:
         for number, words in commands.items():
@@ -99,8 +100,8 @@ def chain(commands, ports, folder):
 def kit(folder):
     """The three servers of this project."""
     ports = dict(zip([1, 2, 3], common.free_ports(3)))
-    log = os.path.join(folder, "kit.txt")
-    commands = {number: run_all.command(number, run_all.find_files(None), ports, 4, log=log) for number in ports}
+    files, log = run_all.find_files(None), os.path.join(folder, "kit.txt")
+    commands = {number: run_all.command(number, files, ports, 4, log=log) for number in ports}
     return chain(commands, ports, folder)
 
 
@@ -108,12 +109,13 @@ def plain(folder):
     """The three plain servers."""
     ports = dict(zip([1, 2, 3], common.free_ports(3)))
     following = {1: run_all.url(2, ports), 2: run_all.url(3, ports), 3: os.path.join(folder, "plain.txt")}
-    commands = {number: [os.path.abspath(__file__), number, ports[number], following[number]] for number in ports}
+    file = os.path.abspath(__file__)
+    commands = {number: [file, number, ports[number], following[number]] for number in ports}
     return chain(commands, ports, folder)
 
 
 def in_turns(count, *functions):
-    """What each function returns, in lists of so many; they are called one after the other, again and again."""
+    """So many results of each function; they are called one after the other, again and again."""
     rounds = [[function() for function in functions] for _ in range(count)]
     return zip(*rounds)
 
@@ -136,11 +138,13 @@ def requests_per_second(folder):
         file.write(SCRIPT)
     with kit(folder) as ours, plain(folder) as theirs:
         for connections in (1, 32):
-            results = in_turns(5, lambda: wrk(script, connections, ours), lambda: wrk(script, connections, theirs))
-            (rate, errors), (plain_rate, plain_errors) = [
-                (statistics.median(rates), sum(errors)) for rates, errors in (zip(*result) for result in results)]
+            results = in_turns(5, lambda: wrk(script, connections, ours),
+                               lambda: wrk(script, connections, theirs))
+            (rates, errors), (plain_rates, plain_errors) = [zip(*result) for result in results]
+            rate, plain_rate = statistics.median(rates), statistics.median(plain_rates)
             print("   -c%-2d  %.0f, plain %.0f, ratio %.2f; errors %d, plain %d"
-                  % (connections, rate, plain_rate, rate / plain_rate, errors, plain_errors), flush=True)
+                  % (connections, rate, plain_rate, rate / plain_rate, sum(errors), sum(plain_errors)),
+                  flush=True)
 
 
 def first_page():
@@ -148,7 +152,8 @@ def first_page():
     begin = time.monotonic()
     command = [sys.executable, os.path.join(run_all.FOLDER, "run_all.py"), "--port", "0"]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    url = next(re.findall(rb"Open (\S+) in", line)[0].decode() for line in process.stdout if b" Open " in line)
+    found = (re.search(rb"Open (\S+) in", line) for line in process.stdout)
+    url = next(match.group(1).decode() for match in found if match)
     run_all.fetch(url)
     seconds = time.monotonic() - begin
     process.terminate()
@@ -192,8 +197,11 @@ def names_at_once(folder, count=200):
     def send(url):
         together.wait()
         begin = time.monotonic()
-        if SUCCESS in html.unescape(run_all.fetch(url, FORM)):
-            seconds.append(time.monotonic() - begin)
+        try:
+            if SUCCESS in html.unescape(run_all.fetch(url, FORM)):
+                seconds.append(time.monotonic() - begin)
+        except (OSError, HTTPException):
+            pass  # not answered
 
     with kit(folder) as url:
         threads = [threading.Thread(target=send, args=[url]) for _ in range(count)]
