@@ -223,7 +223,7 @@ if __name__ == "__main__":
     parser.add_argument("--port", type=int, default=8000)
     parser.add_argument("--api-url", metavar="URL", default="http://127.0.0.1:8001/api.php")
     options = parser.parse_args()
-    if not re.fullmatch(r"http://[\w.-]+(:\d+)?(/[!-~]*)?", options.api_url, re.ASCII):
+    if not re.fullmatch(r"http://([\w.-]+|\[[\w:]+\])(:\d+)?(/[!-~]*)?", options.api_url, re.ASCII):
         parser.error("--api-url must be like http://127.0.0.1:8001/api.php")
     try:
         with Server((options.bind, options.port), LEVELS[options.level]) as server:
@@ -233,4 +233,4 @@ if __name__ == "__main__":
     except KeyboardInterrupt:
         pass
     except (OSError, OverflowError) as error:
-        sys.exit("Server 1: port %d: %s. Choose another with --port." % (options.port, error))
+        sys.exit("Server 1: %s:%d: %s. Choose another --port or --bind." % (options.bind, options.port, error))

@@ -175,7 +175,7 @@ if __name__ == "__main__":
     parser.add_argument("--port", type=int, default=8001)
     parser.add_argument("--log-url", metavar="URL", default="http://127.0.0.1:8002/log.php")
     options = parser.parse_args()
-    if not re.fullmatch(r"http://[\w.-]+(:\d+)?(/[!-~]*)?", options.log_url, re.ASCII):
+    if not re.fullmatch(r"http://([\w.-]+|\[[\w:]+\])(:\d+)?(/[!-~]*)?", options.log_url, re.ASCII):
         parser.error("--log-url must be like http://127.0.0.1:8002/log.php")
     try:
         with Server((options.bind, options.port), LEVELS[options.level]) as server:
@@ -186,4 +186,4 @@ if __name__ == "__main__":
     except KeyboardInterrupt:
         pass
     except (OSError, OverflowError) as error:
-        sys.exit("Server 2: port %d: %s. Choose another with --port." % (options.port, error))
+        sys.exit("Server 2: %s:%d: %s. Choose another --port or --bind." % (options.bind, options.port, error))

@@ -56,6 +56,7 @@ class Impostor:
 
     def __init__(self, port, answer, read=True):
         self.answer, self.read = answer, read
+        self.calls = 0
         self.listener = socket.socket()
         self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.listener.bind(("127.0.0.1", port))
@@ -69,6 +70,7 @@ class Impostor:
                 connection, _ = self.listener.accept()
             except OSError:
                 return
+            self.calls += 1
             with connection:
                 try:
                     while self.read and not connection.recv(65536).endswith(b"}"):
@@ -156,8 +158,9 @@ def test_a_server_that_is_killed_at_work_is_no_success(kit, number):
 def test_an_answer_that_is_none_is_no_success(kit, number):
     start_without(kit, number)
     for answer, sentence in ANSWERS:
-        with Impostor(kit.ports[number], answer):
+        with Impostor(kit.ports[number], answer) as impostor:
             status, text, _ = send(kit)
+        assert impostor.calls == 1  # a call that failed is not made again
         more = (500,) if sentence == ERROR else ()
         assert (answer, status, text) == (answer, 502, message(kit, number, sentence, *more))
     assert kit.lines() == []
