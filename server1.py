@@ -233,4 +233,4 @@ if __name__ == "__main__":
     except KeyboardInterrupt:
         pass
     except (OSError, OverflowError) as error:
-        sys.exit("Server 1: %s:%d: %s. Choose another --port or --bind." % (options.bind, options.port, error))
+        sys.exit("Server 1: %s:%d: %s. Try another --port or --bind." % (options.bind, options.port, error))

@@ -186,4 +186,4 @@ if __name__ == "__main__":
     except KeyboardInterrupt:
         pass
     except (OSError, OverflowError) as error:
-        sys.exit("Server 2: %s:%d: %s. Choose another --port or --bind." % (options.bind, options.port, error))
+        sys.exit("Server 2: %s:%d: %s. Try another --port or --bind." % (options.bind, options.port, error))
