@@ -75,6 +75,9 @@ def find_files(folder):
     if not own:
         fail("there is no server1.py, server2.py or server3.py in %s." % (folder or FOLDER))
     files.update(own)
+    for path in files.values():
+        if not os.path.isfile(path):
+            fail("there is no %s." % path)
     return files
 
 
@@ -101,9 +104,10 @@ def choose_ports(first, numbers, bind):
     if first == 0:
         return dict(zip(numbers, common.free_ports(len(numbers))))
     deadline = time.monotonic() + 3  # an IDE's Stop and Run leaves them taken for a moment
-    while taken(first, numbers, bind) and time.monotonic() < deadline:
-        time.sleep(0.1)
     port = taken(first, numbers, bind)
+    while port and time.monotonic() < deadline:
+        time.sleep(0.1)
+        port = taken(first, numbers, bind)
     if not port:
         return {number: first + number - 1 for number in numbers}
     free = next(other for other in range(8000, 65000, 10) if not taken(other, numbers, bind))

@@ -168,8 +168,8 @@ def file_get_contents(request):
             text = response.read().decode(errors="replace")
         answer = json.loads(text) if text.startswith("{") else {}
         if response.status >= 300:
-            error = "%s membalas dengan error %d." % (server, response.status)
-            problem = text if "message" in answer else error
+            status = "%s membalas dengan error %d." % (server, response.status)
+            problem = text if answer.get("message") else status
         elif answer.get("status") == "success":
             return text
     except (OSError, HTTPException, ValueError, RecursionError) as error:

@@ -126,8 +126,7 @@ def file_get_contents(request):
             text = response.read().decode(errors="replace")
         answer = json.loads(text) if text.startswith("{") else {}
         if response.status >= 300:
-            error = "%s membalas dengan error %d." % (server, response.status)
-            problem = answer.get("message", error)
+            problem = answer.get("message") or "%s membalas dengan error %d." % (server, response.status)
         elif answer.get("status") == "logged":
             return text
     except (OSError, HTTPException, ValueError, RecursionError) as error:

@@ -5,6 +5,7 @@ import re
 import socket
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -17,7 +18,7 @@ sys.path.insert(0, KIT)
 import common  # noqa: E402
 import run_all  # noqa: E402
 
-posix = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
+posix = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals, a shell or a terminal")
 OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
@@ -30,11 +31,11 @@ class Kit:
         self.ports = dict(zip([1, 2, 3], common.free_ports(3)))
         self.processes = {}
 
-    def start(self, *numbers, level=4, file=None):
+    def start(self, *numbers, level=4):
         """Start the servers with these numbers (3, 2 and 1 if there are none) and wait until they are up."""
         files = run_all.find_files(None)
         for number in numbers or (3, 2, 1):
-            words = run_all.command(number, {number: file or files[number]}, self.ports, level, log=str(self.log))
+            words = run_all.command(number, files, self.ports, level, log=str(self.log))
             with open(self.printed(number), "ab") as output:
                 process = common.start(*words, output=output)
             self.processes[number] = process
@@ -61,7 +62,7 @@ class Kit:
         """The lines of the log, as bytes, without their ends."""
         return self.log.read_bytes().split(os.linesep.encode())[:-1] if self.log.exists() else []
 
-    def post(self, number, body, path=None):
+    def post(self, number, body):
         """(status, text) that a server answers to a body; a text for Server 1 is the name in the form."""
         if number == 1 and isinstance(body, str):
             body = urllib.parse.urlencode({"nama": body})
@@ -93,6 +94,16 @@ class Kit:
                     answer += more
             except ConnectionError:
                 return answer
+
+
+def wait_until(condition, seconds=20):
+    """Wait until condition() is true. Returns whether it came true in time."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.01)
+    return True
 
 
 def fetch(url, body=None, timeout=15):

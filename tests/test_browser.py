@@ -9,7 +9,6 @@ import re
 import shutil
 import socket
 import subprocess
-import time
 import urllib.error
 import urllib.request
 
@@ -17,7 +16,7 @@ import pytest
 
 import common
 import run_all
-from conftest import OPENER
+from conftest import OPENER, wait_until
 from php import needs_php, start_php, stop_php
 
 pytestmark = pytest.mark.skipif(
@@ -101,7 +100,7 @@ class Browser:
         self.call(self.find("input") + "/value", text=name[:100])
         self.devtools("Input.insertText", text=name[100:])
         self.call(self.find("button") + "/click")
-        assert wait(lambda: self.run("return !window.before && document.readyState == 'complete'"))
+        assert wait_until(lambda: self.run("return !window.before && document.readyState == 'complete'"))
         return self.run("return document.querySelector('pre').textContent")
 
 
@@ -121,16 +120,6 @@ def browser(tmp_path_factory):
     finally:
         driver.terminate()
         common.stop(driver)
-
-
-def wait(condition, seconds=10):
-    """Whether the condition comes true in time."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.02)
-    return True
 
 
 def show(browser, kit, level):
@@ -200,7 +189,7 @@ def test_the_browser_asks_for_the_page_and_nothing_else(browser, kit, level):
     if level > 1:
         browser.send("Budi")
     browser.open(kit.url(2))  # JSON names no icon, so here the browser does ask for one
-    if not wait(lambda: "GET /favicon.ico" in kit.output(2)):
+    if not wait_until(lambda: "GET /favicon.ico" in kit.output(2)):
         pytest.skip("this browser asks for no icon at all")
     assert re.findall('"(.*) HTTP', kit.output(1)) == ["GET /"] + ["POST /"] * (level > 1)
 
@@ -214,7 +203,7 @@ def test_quick_reloads_are_no_traceback(browser, chain):
             loads < 50 ? setTimeout(load, loads) : frame.remove();
         }
         load();""")
-    assert wait(lambda: browser.run("return !document.querySelector('iframe')"))
+    assert wait_until(lambda: browser.run("return !document.querySelector('iframe')"))
     browser.open(chain.url(1))
     assert chain.output(1).count('"GET /?') > 10
     assert "Traceback" not in chain.output()
@@ -234,7 +223,7 @@ def test_leaving_in_mid_load_is_no_traceback(browser, kit):
                 browser.run("document.querySelector('iframe').remove()")
                 # only now does Server 2 answer, and with more than a connection holds
                 connection.sendall(b'HTTP/1.0 200 OK\r\n\r\n{"status":"success","x":"%s"}' % (b"x" * 9000000))
-            assert wait(lambda: kit.output(1).count('"GET / HTTP') == turn)
+            assert wait_until(lambda: kit.output(1).count('"GET / HTTP') == turn)
     browser.open(kit.url(1))
     assert "Traceback" not in kit.output()
 

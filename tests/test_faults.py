@@ -9,7 +9,7 @@ import threading
 import time
 
 import pytest
-from conftest import posix, pre
+from conftest import posix, pre, wait_until
 
 UNREACHABLE = "Server %d (%s) tidak dapat dihubungi. Pastikan server sudah dijalankan."
 SILENT = "Server %d (%s) tidak membalas dalam %d detik."
@@ -45,6 +45,7 @@ ANSWERS = [  # what another program in the place of a server sends, and what is 
     (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n", INVALID),
     (reply(b"500 Internal Server Error", b"<h1>Error</h1>"), ERROR),
     (reply(b"500 Internal Server Error", b"<h1>\xe9</h1>"), ERROR),
+    (reply(b"500 Internal Server Error", b'{"status":"error","message":null}'), ERROR),
     (reply(b"500 Internal Server Error", b'{"status":"logged"}'), ERROR),
     (reply(b"500 Internal Server Error", b'{"status":"success"}'), ERROR),
     (b"HTTP/1.0 500 X\r\nLocation: http://127.0.0.1:1/\r\n\r\n", ERROR),
@@ -144,9 +145,7 @@ def test_a_server_that_is_killed_at_work_is_no_success(kit, number):
     os.kill(kit.processes[number].pid, signal.SIGSTOP)
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         page = pool.submit(send, kit)
-        deadline = time.monotonic() + 5
-        while "calls Server %d" % number not in kit.output(number - 1) and time.monotonic() < deadline:
-            time.sleep(0.01)
+        assert wait_until(lambda: "calls Server %d" % number in kit.output(number - 1), seconds=5)
         kit.processes.pop(number).kill()
         status, text, _ = page.result()
     assert status == 502  # the kill may come before the connection

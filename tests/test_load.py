@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import run_all
+from conftest import wait_until
 
 FULL = '{"status":"error","message":"Server 3 tidak dapat menulis ke log.txt."}'
 
@@ -43,13 +44,6 @@ def not_once(kit, names):
     logged = Counter(json.loads(line.decode())["nama"] for line in kit.lines())
     logged.subtract(names)
     return [(name[:20], excess) for name, excess in logged.items() if excess]
-
-
-def wait_until(condition, seconds=20):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited %d seconds" % seconds
-        time.sleep(0.01)
 
 
 def request(number, name):
@@ -109,7 +103,7 @@ def test_what_was_acknowledged_is_in_the_log_though_server_3_is_killed(chain, nu
         try:
             for _ in range(5):
                 before = len(good)
-                wait_until(lambda: len(good) >= before + 20)
+                assert wait_until(lambda: len(good) >= before + 20)
                 chain.processes[3].kill()
                 chain.stop(3)
                 if chain.log.read_bytes().endswith(b"\n"):  # the kill left no half line: make one
@@ -117,7 +111,7 @@ def test_what_was_acknowledged_is_in_the_log_though_server_3_is_killed(chain, nu
                         log.write(b'{"nama":"Si')
                 chain.start(3)
             before = len(good)
-            wait_until(lambda: len(good) >= before + 20)
+            assert wait_until(lambda: len(good) >= before + 20)
         finally:
             done.set()
         for finished in clients:

@@ -7,12 +7,11 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 import urllib.parse
 
 import pytest
 
-from conftest import KIT, common, pre, run_all
+from conftest import KIT, common, pre, run_all, wait_until
 
 URLS = {1: "http://10.77.0.1:8000/", 2: "http://10.77.0.2:8001/api.php", 3: "http://10.77.0.3:8002/log.php"}
 MACHINE = "kit%d-%%d" % os.getpid()
@@ -32,10 +31,7 @@ def python(number):
 
 def wait_for(text, output):
     """Wait until the text is in what the function output() returns, 10 seconds at the most."""
-    deadline = time.monotonic() + 10
-    while text not in output():
-        assert time.monotonic() < deadline, output()
-        time.sleep(0.02)
+    assert wait_until(lambda: text in output(), seconds=10), output()
 
 
 def make_machines():

@@ -9,10 +9,9 @@ import re
 import shlex
 import subprocess
 import sys
-import time
 
 import pytest
-from conftest import KIT, fetch, pre
+from conftest import KIT, fetch, pre, wait_until
 
 README = os.path.join(KIT, "README.md")
 SERVERS = ["server1.py", "server2.py", "server3.py"]
@@ -173,10 +172,8 @@ def story(tmp_path):
         return printed.read_bytes().decode().replace("\r\n", "\n")
 
     def wait_for(words, times=1):
-        deadline = time.monotonic() + 20
-        while text().count(words) < times:
-            assert process.poll() is None and time.monotonic() < deadline, text()
-            time.sleep(0.02)
+        assert wait_until(lambda: text().count(words) >= times or process.poll() is not None), text()
+        assert process.poll() is None, text()
 
     def press_3():
         process.stdin.write(b"3\n")

@@ -13,9 +13,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from conftest import KIT, common, fetch, pre
+from conftest import KIT, common, fetch, posix, pre, wait_until
 
-posix = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals, a shell or a terminal")
 RUN_ALL = [sys.executable, os.path.join(KIT, "run_all.py")]
 UP = "Ctrl+C ends all\n"  # ends the last line that it prints when all are up
 SENT = (200, '{"status":"success","data":{"nama":"Budi"}}')
@@ -120,14 +119,6 @@ def accepts(port, host="127.0.0.1"):
     """Whether something takes connections there."""
     with socket.socket() as client:
         return client.connect_ex((host, port)) == 0
-
-
-def wait_until(done, seconds=20):
-    """Wait until done() is true. False if the seconds pass before."""
-    deadline = time.monotonic() + seconds
-    while not done() and time.monotonic() < deadline:
-        time.sleep(0.02)
-    return bool(done())
 
 
 def gone(ports):
@@ -353,6 +344,15 @@ def test_an_option_that_cannot_be_met_is_a_sentence_in_ascii(run, words, said):
     one = run(*words)
     assert one.status() in (1, 2)
     assert said in one.text()
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_a_server_file_that_is_missing_is_a_sentence(run, tmp_path, number):
+    command = copy_kit(tmp_path / "kit")
+    (tmp_path / "kit" / ("server%d.py" % number)).unlink()
+    one = run(command=command + ["--port", "0"])
+    assert one.status() == 1
+    assert one.text().count("\n") == 1 and "server%d.py" % number in one.text()
 
 
 # --check
