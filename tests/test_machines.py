@@ -53,6 +53,8 @@ def mend(number):
     """Mend the cable of a machine, and wait until the switch uses it."""
     ip("-n %s link set cable%d up" % (SWITCH, number))
     wait_for("state forwarding", lambda: ip("-n %s -d link show cable%d" % (SWITCH, number)))
+    for machine in [MACHINE % other for other in URLS if other <= number]:  # may still be looking for it
+        ip("-n %s neighbour flush all" % machine)
 
 
 def send(name):
