@@ -1,26 +1,268 @@
 # SPDX-License-Identifier: 0BSD
-"""Server 1, the front: the tutorial's server1/index.php, one class for each listing.
+"""Server 1, the front: the tutorial's server1/index.php, a function and a page for each listing.
 
 Run:  python server1.py             (level 4; python server1.py --help shows the rest)
 Try:  http://127.0.0.1:8000/ in a browser
+
+The levels come first. Each is the part of its listing that makes $response, and gets PHP's
+$_SERVER['REQUEST_METHOD'] and $_POST. Its page is the part that shows $response: echo collects what PHP
+echoes. Below are PHP's functions, as far as the levels need them, helpers, and the web server: its method
+call() calls a level, and answer() sends the page.
 """
+# all of this comes with Python, and most of it is for the web server at the end
 import argparse
+import errno
 import html
 import json
+import os
 import re
 import socket
 import sys
+import traceback
 from http.client import HTTPException
 from http.server import BaseHTTPRequestHandler
+from io import BufferedReader
 from socketserver import ThreadingTCPServer
-from urllib.parse import parse_qs
+from urllib.error import URLError
+from urllib.parse import parse_qsl
 from urllib.request import HTTPHandler, OpenerDirector, Request
 
-MAX_BODY = 8000000  # bytes of a request's body, about PHP's post_max_size
-TIMEOUT = 6         # seconds that Server 2 may be silent; it waits 3 for Server 3
-DROPPED = (BrokenPipeError, ConnectionAbortedError, ConnectionResetError)  # cut in the middle
-OPENER = OpenerDirector()  # asks no proxy, and takes an error status for an answer, as urlopen would not
+NAME = "Server 1"
+PORT = 8000
+PATH = "/"
+API_URL = "http://127.0.0.1:8001/api.php"  # PHP: localhost, which may also mean ::1, where nobody listens
+
+
+def level1(request_method, post):
+    """LEVEL 1: asks Server 2. (It needs neither of the two.)"""
+    response = file_get_contents(API_URL)  # raises Failure if Server 2 does not answer; PHP would go on
+    return response
+
+
+def page1(response):
+    """LEVEL 1's page: what Server 2 answered."""
+    echo = "<h1>Server 1</h1>"
+    echo += "<pre>" + html.escape(response) + "</pre>"  # escape: a < in it is shown as <, and begins no tag
+    return echo
+
+
+def level2(request_method, post):
+    """LEVEL 2: sends the name in the form on to Server 2, as JSON."""
+    response = None
+    if request_method == "POST":
+        data = json_encode({
+            "nama": post["nama"],
+        })
+        # ke Server 2: POST /api.php {"nama":"Budi"}
+        options = {
+            "http": {
+                "header": "Content-Type: application/json",
+                "method": "POST",
+                "content": data,
+            },
+        }
+        context = stream_context_create(options)
+        response = file_get_contents(API_URL, False, context)
+    return response  # here PHP has ?> and the page
+
+
+def page2(response):
+    """LEVEL 2's page: the form, and what Server 2 answered. (aria-label is not in the tutorial.)"""
+    echo = """
+<h1>Form Kirim Data</h1>
+<form method="post">
+<input type="text" name="nama" placeholder="Nama" aria-label="Nama">
+<button type="submit">Kirim</button>
+</form>
+"""
+    if response:
+        echo += "<pre>" + html.escape(response) + "</pre>"
+    return echo
+
+
+level3 = level2  # LEVEL 3 is new in its page only: the PHP above it stays
+
+
+def page3(response):
+    """LEVEL 3's page: the same with a design. (max-width is not in the tutorial.)"""
+    echo = """
+<style>
+body {
+  font-family: Arial;
+  background: #f4f7fb;
+}
+.box {
+  width: 400px;
+  max-width: calc(100% - 40px);
+  margin: 50px auto;
+  background: white;
+  padding: 20px;
+  border-radius: 10px;
+}
+button {
+  background: blue;
+  color: white;
+}
+</style>
+<div class="box">
+<h2>Input Data</h2>
+<form method="post">
+<input type="text" name="nama" placeholder="Nama" aria-label="Nama">
+<button>Kirim</button>
+</form>
+"""
+    if response:
+        echo += "<pre>" + html.escape(response) + "</pre>"
+    echo += "</div>"
+    return echo
+
+
+level4 = level3  # LEVEL 4 is new in Server 2 and 3 only
+page4 = page3
+
+# without (): the functions, not what they return
+LEVELS = {1: level1, 2: level2, 3: level3, 4: level4}
+PAGES = {1: page1, 2: page2, 3: page3, 4: page4}
+
+
+# ---- Limits ----
+
+MAX_BODY = 1000000    # bytes of a request
+MAX_REPLY = 2000000   # bytes of a reply of Server 2
+MAX_SILENCE = 6       # seconds that Server 2 may be silent; it may wait 3 for Server 3 itself
+
+
+# ---- PHP's functions by name. Where PHP warns and goes on with null or false, they raise Failure. ----
+
+def json_encode(data):
+    """The data as JSON text without blanks, as PHP's. (PHP also puts a backslash before each /.)"""
+    try:
+        return json.dumps(data, separators=(",", ":"), allow_nan=False)
+    except (ValueError, RecursionError):  # NaN and 1e999, which loads takes and JSON does not have
+        raise Failure(400, "Data yang dikirim bukan JSON yang valid.")
+
+
+def stream_context_create(options):
+    """The part of the options that file_get_contents needs for http."""
+    return options["http"]
+
+
+def file_get_contents(url, use_include_path=False, context=None, server="Server 2", expected="success"):
+    """Sends a request to the URL, a GET if there is no context. Returns the text of the reply.
+
+    Unlike PHP's it looks at the reply: Failure if there is none, or if it is not JSON with the expected status.
+    Another server than Server 2 needs its name and its word for success. (use_include_path is PHP's, not used.)
+    """
+    who = "%s (%s)" % (server, url)
+    if context:
+        content = context["content"]
+        if len(content) > MAX_BODY:
+            raise Failure(413, "Data terlalu besar untuk dikirim ke %s." % who)
+        name, value = context["header"].split(": ")
+        request = Request(url, data=content.encode(), headers={name: value}, method=context["method"])
+        say("memanggil: %s %s %s" % (context["method"], url, content))
+    else:
+        request = Request(url)
+        say("memanggil: GET %s" % url)
+    try:
+        code, body = send(request)
+    except socket.timeout:  # there is a connection, but no reply
+        raise Failure(502, "%s tidak membalas dalam %d detik. Mungkin data tetap diproses." % (who, MAX_SILENCE))
+    except (BrokenPipeError, ConnectionAbortedError, ConnectionResetError, HTTPException):
+        raise Failure(502, INVALID % who)  # the connection broke, or the reply is no HTTP
+    except OSError:  # any other error of the network (those above are OSErrors, too): no connection
+        raise Failure(502, "%s tidak dapat dihubungi. Pastikan %s sudah dijalankan." % (who, server))
+    return check(code, body, who, expected)
+
+
+# ---- Helpers: what PHP has no need of, or does unseen. ----
+
+class Failure(Exception):
+    """Something went wrong. The client is told: a code of HTTP, such as 404, and a sentence."""
+
+    def __init__(self, code, message):
+        self.code = code
+        self.message = message
+
+
+class Form(dict):
+    """The fields of a form by name: PHP's $_POST."""
+
+    def __missing__(self, field):  # called for post["x"] if there is no x, where a plain dict raises KeyError
+        raise Failure(400, "Isian %s tidak ada di data yang dikirim." % field)
+
+
+def parse_form(content_type, body):
+    """The Form that the body of a request stands for: nama=Budi&kelas=A."""
+    if content_type != "application/x-www-form-urlencoded":  # a form with files is of another type
+        raise Failure(400, "Formulir yang dikirim tidak valid.")
+    form = Form()
+    try:
+        text = body.decode()  # a network carries bytes; this makes text of them
+        # parse_qsl makes [("nama", "Budi"), ("kelas", "A")] of it; the options: an empty field counts,
+        # and letters that are no UTF-8 are an error
+        for field, value in parse_qsl(text, keep_blank_values=True, errors="strict"):
+            form[field] = value
+    except ValueError:
+        raise Failure(400, "Formulir yang dikirim tidak valid.")
+    return form
+
+
+OPENER = OpenerDirector()  # opens URLs by http and does no more: urlopen would also ask a proxy, and raise at a 404
 OPENER.add_handler(HTTPHandler())
+
+
+def send(request):
+    """Sends the request. Returns the code (200, 404, ...) and the body of the reply."""
+    try:
+        with OPENER.open(request, timeout=MAX_SILENCE) as reply:  # with: closes the connection at the end
+            body = BufferedReader(reply).read(MAX_REPLY)  # never more, whatever comes
+            if reply.length or len(body) == MAX_REPLY:  # less than was announced; perhaps more than we read
+                body = b""
+            return reply.code, body
+    except URLError as error:
+        say("gagal: %r" % error.reason)
+        raise error.reason  # urllib puts the network's own error into a URLError; take it out again
+    except Exception as error:
+        say("gagal: %r" % error)
+        raise  # the same error, on to the caller
+
+
+INVALID = "Balasan dari %s tidak valid."
+
+
+def check(code, body, who, expected):
+    """The text of a reply that is JSON with the expected status. Failure if it is anything else."""
+    try:
+        text = body.decode()
+        result = json.loads(text)
+    except (ValueError, RecursionError):  # no text, no JSON
+        raise Failure(502, INVALID % who)
+    if not isinstance(result, dict):  # a list, a number, null
+        raise Failure(502, INVALID % who)
+    status = result.get("status")
+    message = result.get("message")
+    if code == 200 and status == expected:
+        return text
+    if isinstance(message, str) and message.strip() != "":
+        raise Failure(502, "%s: %s" % (who, message[:500]))
+    if status is not None and status != expected:
+        raise Failure(502, "%s: status-nya bukan %s" % (who, expected))
+    raise Failure(502, INVALID % who)
+
+
+def say(text):
+    """Prints a line on the console, of 500 letters at the most."""
+    text = text.encode("ascii", "backslashreplace").decode()  # to bytes and back: a letter like é becomes \xe9
+    try:
+        print(NAME + " " + text[:500] + "\n", end="", flush=True)  # print(text) writes twice: lines could mix
+    except OSError:  # the console is gone: that is no reason to stop
+        pass
+
+
+# ---- The web server, as php -S is PHP's. Read it once; a new level needs no change here. ----
+
+# stands above every page; not in the tutorial
 PAGE_TOP = """<!DOCTYPE html>
 <html lang="id">
 <meta charset="utf-8">
@@ -31,206 +273,117 @@ PAGE_TOP = """<!DOCTYPE html>
 """
 
 
-class Failure(Exception):
-    """What went wrong: (status, message). Handler answers with it."""
-
-
 class Handler(BaseHTTPRequestHandler):
-    """http.server's handler; its own errors, and every Failure, are answered in the page."""
+    """Handles one request. The Server below makes a Handler for each client, which calls handle."""
 
     timeout = 10  # seconds that a client may be silent
+    # what http.server itself sends when a request is no HTTP, or neither GET nor POST (it fills in the code):
+    error_message_format = '<!DOCTYPE html><html lang="id"><title>Server 1</title><pre>HTTP error %(code)d</pre>'
 
     def handle(self):
         try:
-            super().handle()
-        except Failure as failure:
-            self.send_error(*failure.args)
-
-    def parse_request(self):
-        valid = super().parse_request()
-        if valid and self.path.split("?")[0] not in ("/", "/index.php"):
-            raise Failure(404, "Alamat tidak ditemukan di Server 1. Gunakan /.")
-        return valid
-
-    def send_error(self, code, message=None, explain=None):
-        echo(self, fill(self.page, message or self.responses[code][0]), code)
-        self.connection.shutdown(socket.SHUT_WR)
-        while self.connection.recv(65536):
-            pass  # what the client still sends: closing before its end would cut the answer off
-
-    def log_message(self, format, *args):
-        say(format % args)
-
-
-class Level1(Handler):
-    """LEVEL 1: asks Server 2 and shows its answer."""
-
-    page = PAGE_TOP + """
-<h1>Server 1</h1>
-$response
-"""
+            super().handle()  # BaseHTTPRequestHandler's: reads first line and headers, calls do_GET or do_POST
+        except OSError:  # the client has gone away
+            pass
+        except (ValueError, TypeError) as error:  # its headers are such that Python fails to read them
+            say("permintaan tidak valid: %r" % error)
 
     def do_GET(self):
-        response = file_get_contents(Request(self.server.api_url))
-        echo(self, fill(self.page, response))
-
-
-class Level2(Level1):
-    """LEVEL 2: the form; sends the name on as JSON and shows what comes back."""
-
-    page = PAGE_TOP + """
-<h1>Form Kirim Data</h1>
-<form method="post">
-<input type="text" name="nama" placeholder="Nama" aria-label="Nama">
-<button type="submit">Kirim</button>
-</form>
-$response
-"""
-
-    def do_GET(self):
-        echo(self, fill(self.page, None))
+        self.answer()
 
     def do_POST(self):
-        post = form_input(self, "nama")
-        data = json_encode({
-            "nama": post["nama"],
-        })
-        # to Server 2: POST /api.php {"nama":"Budi"}
-        request = Request(
-            self.server.api_url,
-            headers={"Content-Type": "application/json"},
-            method="POST",
-            data=data.encode(),
-        )
-        response = file_get_contents(request)
-        echo(self, fill(self.page, response))
+        self.answer()
 
+    def answer(self):
+        """Sends the page."""
+        try:
+            code, response = self.call()
+            output = (PAGE_TOP + PAGE(response)).encode(errors="replace")  # text into bytes; ? for half an emoji
+        except BaseException:  # a mistake in this file, or exit(): show where, and go on
+            for line in traceback.format_exc().splitlines():
+                say(line)
+            code = 500
+            response = "Program %s gagal. Lihat pesan di terminalnya." % NAME
+            output = (PAGE_TOP + "<pre>" + response + "</pre>").encode()
+        # by http.server's methods: the first line, the headers, a blank line; then the body
+        self.send_response(code)
+        self.send_header("Content-Type", "text/html; charset=UTF-8")
+        self.send_header("Content-Length", str(len(output)))
+        self.end_headers()
+        self.wfile.write(output)  # wfile: goes to the client
+        if response:
+            say("menjawab: %d" % code)
 
-class Level3(Level2):
-    """LEVEL 3: the same, with the design. (Level 4 is new in Server 2 and 3 only.)"""
+    def call(self):
+        """Calls the level. Returns a code, and the response of the level or the sentence of an error."""
+        try:
+            body = self.read_body()
+            if self.path.split("?")[0] not in (PATH, "/index.php"):
+                raise Failure(404, "Alamat tidak ditemukan di %s. Gunakan http://127.0.0.1:%d%s." % (NAME, PORT, PATH))
+            if self.command == "POST" and self.headers["Sec-Fetch-Site"] == "cross-site":
+                raise Failure(403, "Permintaan dari situs lain ditolak.")  # a browser says so of a form elsewhere
+            post = Form()
+            if self.command == "POST":
+                post = parse_form(self.headers.get_content_type(), body)
+            return 200, LEVEL(self.command, post)  # command: "GET" or "POST". LEVEL is set at the end of this file
+        except Failure as failure:
+            return failure.code, failure.message
 
-    page = PAGE_TOP + """
-<style>
-body { font-family: Arial; background: #f4f7fb; }
-.box {
-  width: 400px;
-  max-width: calc(100% - 40px);
-  margin: 50px auto;
-  background: white;
-  padding: 20px;
-  border-radius: 10px;
-}
-button { background: blue; color: white; }
-</style>
-<div class="box">
-<h2>Input Data</h2>
-<form method="post">
-<input type="text" name="nama" placeholder="Nama" aria-label="Nama">
-<button>Kirim</button>
-</form>
-$response
-</div>
-"""
+    def read_body(self):
+        """The body of the request, as long as its header Content-Length says."""
+        length = self.headers.get("Content-Length", "0")
+        if not length.isdecimal() or "Transfer-Encoding" in self.headers:  # that is: in pieces, without a length
+            raise Failure(400, "Content-Length tidak valid.")
+        if len(length) > 7 or int(length) > MAX_BODY:  # with more than 7 digits it is too large anyway
+            raise Failure(413, "Data yang dikirim terlalu besar (maksimal 1.000.000 byte).")
+        try:
+            body = self.rfile.read(int(length))  # rfile: what the client sends
+        except OSError:  # the client was silent for too long, or has gone away
+            body = b""
+        if len(body) < int(length):
+            raise Failure(400, "Data yang dikirim tidak lengkap.")
+        return body
 
-
-LEVELS = {1: Level1, 2: Level2, 3: Level3, 4: Level3}
-
-
-def form_input(handler, *names):
-    """The fields of the form with these names, as PHP's $_POST. Failure 400 or 413 if one can't be had."""
-    try:
-        length = int(",".join(handler.headers.get_all("Content-Length", [])))  # none, or two: ValueError
-        if not 0 <= length <= MAX_BODY:
-            raise Failure(413, "Data yang dikirim terlalu besar (maksimal 8.000.000 byte).")
-        body = handler.rfile.read(length)
-        if len(body) < length:
-            raise ValueError("cut off")
-        fields = parse_qs(body.decode(), keep_blank_values=True, errors="strict")
-        return {name: fields[name][-1] for name in names}
-    except KeyError as error:
-        raise Failure(400, "Field %s tidak ada di data yang dikirim." % error.args)
-    except ValueError:
-        raise Failure(400, "Data yang dikirim bukan JSON yang valid.")
-
-
-def json_encode(data):
-    """The data as JSON, without blanks, as PHP's json_encode writes it."""
-    return json.dumps(data, separators=(",", ":"))
-
-
-def file_get_contents(request):
-    """The text that Server 2 answers to the request; Failure 502 unless its status is "success"."""
-    server = "Server 2 (%s)" % request.full_url
-    problem = "Balasan dari %s tidak valid." % server
-    say("calls " + server)
-    try:
-        with OPENER.open(request, timeout=TIMEOUT) as response:
-            text = response.read().decode(errors="replace")
-        answer = json.loads(text) if text.startswith("{") else {}
-        if response.status >= 300:
-            status = "%s membalas dengan error %d." % (server, response.status)
-            problem = text if answer.get("message") else status
-        elif answer.get("status") == "success":
-            return text
-    except (OSError, HTTPException, ValueError, RecursionError) as error:
-        reason = getattr(error, "reason", error)  # what is inside urllib's URLError
-        say("%s: %s" % (server, reason))
-        if isinstance(reason, socket.timeout):
-            problem = "%s tidak membalas dalam %d detik." % (server, TIMEOUT)
-        elif isinstance(reason, OSError) and not isinstance(reason, DROPPED):
-            problem = "%s tidak dapat dihubungi. Pastikan server sudah dijalankan." % server
-    raise Failure(502, problem)
-
-
-def fill(page, response):
-    """The page with the response in a <pre>, if there is one. What looks like markup stays text."""
-    pre = "<pre>%s</pre>" % html.escape(response) if response else ""
-    return page.replace("$response", pre)
-
-
-def echo(handler, text, status=200):
-    """Send the text as the answer: PHP's header('Content-Type: ...') and echo."""
-    body = text.encode()
-    handler.send_response(status)
-    handler.send_header("Content-Type", "text/html; charset=UTF-8")
-    handler.send_header("Content-Length", str(len(body)))
-    handler.end_headers()
-    handler.wfile.write(body)
-
-
-def say(text):
-    """Print a line, in ASCII, of 500 characters at the most, in one write."""
-    print("Server 1: %.500s\n" % ascii(text)[1:-1], end="", flush=True)
+    def log_message(self, format, *args):
+        pass  # http.server would print a line for each request here; answer() prints its own
 
 
 class Server(ThreadingTCPServer):
-    """A thread for each client. One that goes away is a line on the console, no traceback."""
+    """Waits for clients, and has a thread for each, so that a slow one does not hold up the others."""
 
-    allow_reuse_address = sys.platform != "win32"  # where two servers could then share a port
-    daemon_threads = True
-    request_queue_size = 1024  # a class that presses Kirim together
-
-    def handle_error(self, request, client_address):
-        say("%s: %r" % (client_address[0], sys.exc_info()[1]))
-        if not isinstance(sys.exc_info()[1], OSError):
-            super().handle_error(request, client_address)
+    # settings that ThreadingTCPServer reads:
+    allow_reuse_address = (os.name == "posix")  # start again at once; on Windows two servers could share a port
+    request_queue_size = 1024  # clients that may wait: a class that presses Kirim together
 
 
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--level", type=int, choices=LEVELS, default=4)
+if __name__ == "__main__":  # if this file is run, not imported
+    # argparse reads options such as --level 2 into arguments, and ends the program if one is wrong.
+    # Of a dict such as LEVELS, choices and max take the keys.
+    parser = argparse.ArgumentParser(description=NAME)
+    parser.add_argument("--level", type=int, choices=LEVELS, default=max(LEVELS))
     parser.add_argument("--bind", metavar="ADDRESS", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=8000)
-    parser.add_argument("--api-url", metavar="URL", default="http://127.0.0.1:8001/api.php")
-    options = parser.parse_args()
-    if not re.fullmatch(r"http://([\w.-]+|\[[\w:]+\])(:\d+)?(/[!-~]*)?", options.api_url, re.ASCII):
-        parser.error("--api-url must be like http://127.0.0.1:8001/api.php")
+    parser.add_argument("--port", type=int, default=PORT)
+    parser.add_argument("--api-url", metavar="URL", default=API_URL)
+    arguments = parser.parse_args()
+    LEVEL = LEVELS[arguments.level]  # from here on, functions see these
+    PAGE = PAGES[arguments.level]
+    API_URL = arguments.api_url
+    # http://, names with dots, perhaps a port, a path: ! to ~ is any ASCII character but a blank
+    if not re.fullmatch(r"http://[a-zA-Z0-9-]+(\.[a-zA-Z0-9-]+)*(:[0-9]{1,5})?/[!-~]*", API_URL):
+        sys.exit("%s: --api-url harus seperti http://127.0.0.1:8001/api.php." % NAME)
+    if not 0 <= arguments.port <= 65535:
+        sys.exit("%s: --port harus dari 0 sampai 65535, bukan %d." % (NAME, arguments.port))
     try:
-        with Server((options.bind, options.port), LEVELS[options.level]) as server:
-            server.api_url = options.api_url
-            say("http://%s:%d/ calls %s; Ctrl+C stops it" % (*server.server_address, options.api_url))
-            server.serve_forever()
-    except KeyboardInterrupt:
-        pass
-    except (OSError, OverflowError) as error:
-        sys.exit("Server 1: %s:%d: %s. Try another --port or --bind." % (options.bind, options.port, error))
+        web_server = Server((arguments.bind, arguments.port), Handler)
+    except (OSError, TypeError) as problem:  # TypeError: --bind é..b
+        way_out = "Pakai --port atau --bind lain."
+        if isinstance(problem, OSError) and problem.errno == errno.EADDRINUSE:  # the port is taken
+            way_out = "Mungkin server yang lama masih berjalan: hentikan dulu, atau pakai --port lain."
+        sys.exit("%s: %s port %d: %s. %s" % (NAME, arguments.bind, arguments.port, problem, way_out))
+    host, PORT = web_server.server_address  # with --port 0 it is one that was free
+    say("siap di http://%s:%d%s level %d dan memanggil %s (Ctrl+C menghentikannya)"
+        % (host, PORT, PATH, arguments.level, API_URL))
+    try:
+        web_server.serve_forever()
+    except KeyboardInterrupt:  # Ctrl+C
+        os._exit(0)  # ends at once, whatever the threads are doing

@@ -3,139 +3,222 @@
 
 Run:  python server3.py             (python server3.py --help shows the rest)
 Try:  curl http://127.0.0.1:8002/log.php
+
+The level comes first. It gets php_input, what PHP reads from php://input: the body of the request. It
+returns what PHP sends: its header, and what it echoes. Below are PHP's functions, as far as the level needs
+them, helpers, and the web server: its method call() calls the level, and answer() sends what that returns.
 """
+# all of this comes with Python, and most of it is for the web server at the end
 import argparse
+import errno
 import json
 import os
-import socket
 import sys
 import threading
+import traceback
 from http.server import BaseHTTPRequestHandler
 from socketserver import ThreadingTCPServer
 
-MAX_BODY = 8000000  # bytes of a request's body, about PHP's post_max_size
-LOG = os.path.join(os.path.dirname(os.path.abspath(__file__)), "log.txt")
-PHP_EOL = os.linesep
-LOCK = threading.Lock()  # held while a line is written
+NAME = "Server 3"
+PORT = 8002
+PATH = "/log.php"
+FOLDER = os.path.dirname(os.path.abspath(__file__))  # where this file is
+LOG = os.path.join(FOLDER, "log.txt")
+PHP_EOL = os.linesep  # how a line ends: \r\n on Windows, else \n
+FILE_APPEND = "a+b"   # how open() opens a file to write at its end; + to read as well, b for bytes
 
 
-class Failure(Exception):
-    """What went wrong: (status, message). Handler answers with it."""
+def level4(php_input):
+    """LEVEL 4: appends what came to log.txt, as a line. (What it returns is sent by the method answer, below.)"""
+    header = "Content-Type: application/json"  # PHP: header(...)
+    data = json_decode(php_input, True)  # php_input: PHP's file_get_contents("php://input")
+    file_put_contents(LOG, json_encode(data) + PHP_EOL, FILE_APPEND)
+    echo = json_encode({"status": "logged"})
+    return header, echo
 
 
-class Handler(BaseHTTPRequestHandler):
-    """http.server's handler; its own errors, and every Failure, are answered in JSON."""
-
-    timeout = 10  # seconds that a client may be silent
-
-    def handle(self):
-        try:
-            super().handle()
-        except Failure as failure:
-            self.send_error(*failure.args)
-
-    def parse_request(self):
-        valid = super().parse_request()
-        if valid and self.path.split("?")[0] != "/log.php":
-            raise Failure(404, "Alamat tidak ditemukan di Server 3. Gunakan /log.php.")
-        return valid
-
-    def send_error(self, code, message=None, explain=None):
-        echo(self, json_encode({"status": "error", "message": message or self.responses[code][0]}), code)
-        self.connection.shutdown(socket.SHUT_WR)
-        while self.connection.recv(65536):
-            pass  # what the client still sends: closing before its end would cut the answer off
-
-    def log_message(self, format, *args):
-        say(format % args)
+def active(php_input):
+    """For a browser that looks: says that it is up. (Not in the tutorial.)"""
+    header = "Content-Type: application/json"
+    echo = json_encode({"status": "success", "message": NAME + " aktif"})
+    return header, echo
 
 
-class Level4(Handler):
-    """LEVEL 4: writes the data of each request to the end of log.txt, as one line."""
+# ---- Limits ----
 
-    def do_GET(self):
-        echo(self, json_encode({"status": "success", "message": "Server 3 aktif"}))
-
-    def do_POST(self):
-        data = json_input(self)
-        file_put_contents(self.server.log, json_encode(data) + PHP_EOL)
-        echo(self, json_encode({"status": "logged"}))
+MAX_BODY = 1000000  # bytes of a request
 
 
-def json_input(handler):
-    """The data that came: PHP's json_decode(file_get_contents("php://input"), true). Or Failure 400, 413."""
+# ---- PHP's functions by name. Where PHP warns and goes on with null or false, they raise Failure. ----
+
+def json_decode(body, associative):
+    """The data that the JSON in the body stands for. (associative: PHP's true. Python's data is the same without.)"""
     try:
-        length = int(",".join(handler.headers.get_all("Content-Length", [])))  # none, or two: ValueError
-        if not 0 <= length <= MAX_BODY:
-            raise Failure(413, "Data yang dikirim terlalu besar (maksimal 8.000.000 byte).")
-        body = handler.rfile.read(length)
-        if len(body) < length:
-            raise ValueError("cut off")
-        data = json.loads(body.decode(), parse_int=lambda n: int(n) if len(n) < 309 else float(n))
-        json.dumps([data], allow_nan=False, ensure_ascii=False).encode()  # no NaN, inf, half characters
-        return data
-    except (ValueError, RecursionError):
+        return json.loads(body.decode())  # decode: bytes, which is what a network carries, into text
+    except (ValueError, RecursionError):  # no JSON; JSON with thousands of [ in each other
         raise Failure(400, "Data yang dikirim bukan JSON yang valid.")
 
 
 def json_encode(data):
-    """The data as JSON, without blanks, as PHP's json_encode writes it."""
-    return json.dumps(data, separators=(",", ":"))
-
-
-def file_put_contents(path, line):
-    """Append the line, as PHP does with FILE_APPEND. Failure 500 if it can't be written whole."""
+    """The data as JSON text without blanks, as PHP's. (PHP also puts a backslash before each /.)"""
     try:
-        with LOCK, open(path, "a+b") as file:
-            file.seek(max(0, file.tell() - 1))  # to the last byte
-            if file.read(1) not in (b"", b"\n"):  # half a line, left by a server that was killed
-                line = PHP_EOL + line
-            file.write(line.encode())
-    except OSError as error:
-        say("%s: %s" % (path, error))
-        raise Failure(500, "Server 3 tidak dapat menulis ke log.txt.")
+        return json.dumps(data, separators=(",", ":"), allow_nan=False)
+    except (ValueError, RecursionError):  # NaN and 1e999, which loads takes and JSON does not have
+        raise Failure(400, "Data yang dikirim bukan JSON yang valid.")
 
 
-def echo(handler, text, status=200):
-    """Send the text as the answer: PHP's header('Content-Type: ...') and echo."""
-    body = text.encode()
-    handler.send_response(status)
-    handler.send_header("Content-Type", "application/json")
-    handler.send_header("Content-Length", str(len(body)))
-    handler.end_headers()
-    handler.wfile.write(body)
+def file_put_contents(path, text, flags):
+    """Writes the text into the file: with FILE_APPEND, at its end."""
+    try:
+        with LOCK:  # waits until no other thread is in here
+            with open(path, flags) as file:
+                if ends_in_half_a_line(file):
+                    text = PHP_EOL + text
+                file.write(text.encode())  # encode: text into bytes
+    except OSError as problem:
+        say("tidak dapat menulis ke %s: %s" % (path, problem.strerror))
+        raise Failure(500, "%s tidak dapat menulis ke %s." % (NAME, os.path.basename(path)))
+
+
+# ---- Helpers: what PHP has no need of, or does unseen. ----
+
+class Failure(Exception):
+    """Something went wrong. The client is told: a code of HTTP, such as 404, and a sentence."""
+
+    def __init__(self, code, message):
+        self.code = code
+        self.message = message
+
+
+LOCK = threading.Lock()  # only one thread at a time can hold it: the one that writes
+
+
+def ends_in_half_a_line(file):
+    """True if a server was killed while it wrote the last line. The file is open at its end."""
+    if file.tell() == 0:  # the end is at byte 0: the file is empty
+        return False
+    file.seek(-1, os.SEEK_END)  # to one byte before the end
+    return file.read(1) != b"\n"
 
 
 def say(text):
-    """Print a line, in ASCII, of 500 characters at the most, in one write."""
-    print("Server 3: %.500s\n" % ascii(text)[1:-1], end="", flush=True)
+    """Prints a line on the console, of 500 letters at the most."""
+    text = text.encode("ascii", "backslashreplace").decode()  # to bytes and back: a letter like é becomes \xe9
+    try:
+        print(NAME + " " + text[:500] + "\n", end="", flush=True)  # print(text) writes twice: lines could mix
+    except OSError:  # the console is gone: that is no reason to stop
+        pass
+
+
+# ---- The web server, as php -S is PHP's. Read it once; a new level needs no change here. ----
+
+class Handler(BaseHTTPRequestHandler):
+    """Handles one request. The Server below makes a Handler for each client, which calls handle."""
+
+    timeout = 10  # seconds that a client may be silent
+    # what http.server itself sends when a request is no HTTP, or neither GET nor POST (it fills in the code):
+    error_content_type = "application/json"
+    error_message_format = '{"status":"error","message":"HTTP error %(code)d"}'
+
+    def handle(self):
+        try:
+            super().handle()  # BaseHTTPRequestHandler's: reads first line and headers, calls do_GET or do_POST
+        except OSError:  # the client has gone away
+            pass
+        except (ValueError, TypeError) as error:  # its headers are such that Python fails to read them
+            say("permintaan tidak valid: %r" % error)
+
+    def do_GET(self):
+        self.answer()
+
+    def do_POST(self):
+        self.answer()
+
+    def answer(self):
+        """Sends what the level returns, or an error."""
+        try:
+            code, header, echo = self.call()
+            name, value = header.split(": ")
+            output = echo.encode()  # text into bytes
+        except BaseException:  # a mistake in this file, or exit(): show where, and go on
+            for line in traceback.format_exc().splitlines():
+                say(line)
+            code = 500
+            name, value = "Content-Type", "application/json"
+            echo = '{"status":"error","message":"Program %s gagal. Lihat pesan di terminalnya."}' % NAME
+            output = echo.encode()
+        # by http.server's methods: the first line, the headers, a blank line; then the body
+        self.send_response(code)
+        self.send_header(name, value)
+        self.send_header("Content-Length", str(len(output)))
+        self.end_headers()
+        self.wfile.write(output)  # wfile: goes to the client
+        say("menjawab: %d %s" % (code, echo))
+
+    def call(self):
+        """Calls the level. Returns a code, and the header and echo of the level or of an error."""
+        try:
+            body = self.read_body()
+            if self.path.split("?")[0] != PATH:
+                raise Failure(404, "Alamat tidak ditemukan di %s. Gunakan %s." % (NAME, PATH))
+            if self.command == "POST" and self.headers["Sec-Fetch-Site"] == "cross-site":
+                raise Failure(403, "Permintaan dari situs lain ditolak.")  # a browser says so of a form elsewhere
+            if self.command == "GET" and body == b"":
+                header, echo = active(body)  # a browser that looks; PHP would take its empty body for data
+            else:
+                header, echo = level4(body)
+            return 200, header, echo
+        except Failure as failure:
+            echo = json_encode({"status": "error", "message": failure.message})
+            return failure.code, "Content-Type: application/json", echo
+
+    def read_body(self):
+        """The body of the request, as long as its header Content-Length says."""
+        length = self.headers.get("Content-Length", "0")
+        if not length.isdecimal() or "Transfer-Encoding" in self.headers:  # that is: in pieces, without a length
+            raise Failure(400, "Content-Length tidak valid.")
+        if len(length) > 7 or int(length) > MAX_BODY:  # with more than 7 digits it is too large anyway
+            raise Failure(413, "Data yang dikirim terlalu besar (maksimal 1.000.000 byte).")
+        try:
+            body = self.rfile.read(int(length))  # rfile: what the client sends
+        except OSError:  # the client was silent for too long, or has gone away
+            body = b""
+        if len(body) < int(length):
+            raise Failure(400, "Data yang dikirim tidak lengkap.")
+        return body
+
+    def log_message(self, format, *args):
+        pass  # http.server would print a line for each request here; answer() prints its own
 
 
 class Server(ThreadingTCPServer):
-    """A thread for each client. One that goes away is a line on the console, no traceback."""
+    """Waits for clients, and has a thread for each, so that a slow one does not hold up the others."""
 
-    allow_reuse_address = sys.platform != "win32"  # where two servers could then share a port
-    daemon_threads = True
-    request_queue_size = 1024  # a class that presses Kirim together
-
-    def handle_error(self, request, client_address):
-        say("%s: %r" % (client_address[0], sys.exc_info()[1]))
-        if not isinstance(sys.exc_info()[1], OSError):
-            super().handle_error(request, client_address)
+    # settings that ThreadingTCPServer reads:
+    allow_reuse_address = (os.name == "posix")  # start again at once; on Windows two servers could share a port
+    request_queue_size = 1024  # clients that may wait: a class that presses Kirim together
 
 
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+if __name__ == "__main__":  # if this file is run, not imported
+    # argparse reads options such as --port 8012 into arguments, and ends the program if one is wrong
+    parser = argparse.ArgumentParser(description=NAME)
     parser.add_argument("--bind", metavar="ADDRESS", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=8002)
+    parser.add_argument("--port", type=int, default=PORT)
     parser.add_argument("--log", metavar="FILE", default=LOG)
-    options = parser.parse_args()
+    arguments = parser.parse_args()
+    LOG = arguments.log  # from here on, functions see this
+    if not 0 <= arguments.port <= 65535:
+        sys.exit("%s: --port harus dari 0 sampai 65535, bukan %d." % (NAME, arguments.port))
     try:
-        with Server((options.bind, options.port), Level4) as server:
-            server.log = options.log
-            say("http://%s:%d/log.php writes to %s; Ctrl+C stops it" % (*server.server_address, options.log))
-            server.serve_forever()
-    except KeyboardInterrupt:
-        pass
-    except (OSError, OverflowError) as error:
-        sys.exit("Server 3: %s:%d: %s. Try another --port or --bind." % (options.bind, options.port, error))
+        web_server = Server((arguments.bind, arguments.port), Handler)
+    except (OSError, TypeError) as problem:  # TypeError: --bind é..b
+        way_out = "Pakai --port atau --bind lain."
+        if isinstance(problem, OSError) and problem.errno == errno.EADDRINUSE:  # the port is taken
+            way_out = "Mungkin server yang lama masih berjalan: hentikan dulu, atau pakai --port lain."
+        sys.exit("%s: %s port %d: %s. %s" % (NAME, arguments.bind, arguments.port, problem, way_out))
+    host, PORT = web_server.server_address  # with --port 0 it is one that was free
+    say("siap di http://%s:%d%s dan menulis ke %s (Ctrl+C menghentikannya)" % (host, PORT, PATH, LOG))
+    try:
+        web_server.serve_forever()
+    except KeyboardInterrupt:  # Ctrl+C
+        os._exit(0)  # ends at once, whatever the threads are doing

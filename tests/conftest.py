@@ -29,13 +29,13 @@ class Kit:
         self.folder = folder
         self.log = folder / "log.txt"
         self.ports = dict(zip([1, 2, 3], common.free_ports(3)))
+        self.files = run_all.find_files(None)
         self.processes = {}
 
     def start(self, *numbers, level=4):
         """Start the servers with these numbers (3, 2 and 1 if there are none) and wait until they are up."""
-        files = run_all.find_files(None)
         for number in numbers or (3, 2, 1):
-            words = run_all.command(number, files, self.ports, level, log=str(self.log))
+            words = run_all.command(number, self.files, self.ports, level, log=str(self.log))
             with open(self.printed(number), "ab") as output:
                 process = common.start(*words, output=output)
             self.processes[number] = process

@@ -80,7 +80,7 @@ def servers(tmp_path):
             with printed.open("wb") as output:
                 processes.append(subprocess.Popen(python(number) + words + options[number], stderr=output,
                                                   stdout=output, stdin=subprocess.PIPE))
-            wait_for("Ctrl+C stops it", printed.read_text)
+            wait_for("Ctrl+C", printed.read_text)
         yield processes
     except subprocess.CalledProcessError as error:
         pytest.skip("network namespaces cannot be made: " + error.output.decode().strip())

@@ -45,6 +45,10 @@ UNLIKE_PHP = [  # wanted differences: posted, what comes back from ours
     ('{"0":1}', '{"0":1}'),
     ("1.0", "1.0"),
     ("12345678901234567890", "12345678901234567890"),
+    ("9" * 400, "9" * 400),
+    ("-" + "9" * 400, "-" + "9" * 400),
+    (r'"\ud800"', r'"\ud800"'),
+    (r'{"\udc00\ud800":1}', r'{"\udc00\ud800":1}'),
 ]
 PAIRS = [("python", "python")] + [pytest.param(pair, marks=needs_php) for pair in
                                   [("python", "php"), ("php", "python"), ("php", "php")]]

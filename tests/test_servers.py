@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: 0BSD
 """The contract of the three servers: pages, replies, headers, and what the console says."""
+import ast
 import os
 import re
 import subprocess
 import sys
 
 import pytest
-from conftest import KIT, fetch, pre
+from conftest import KIT, common, fetch, pre, run_all
 
 HEADINGS = [(1, "<h1>Server 1</h1>"), (2, "<h1>Form Kirim Data</h1>"), (3, "<h2>Input Data</h2>"), (4, "<h2>Input Data</h2>")]
 FORM = re.compile(r'<form method="post">\s*<input type="text" name="nama" placeholder="Nama"[^>]*>\s*'
@@ -39,35 +40,134 @@ def test_markup_in_a_name_is_text(kit, level):
             assert name.replace('"', '\\"') in pre(page)
 
 
-@pytest.mark.parametrize("number, content_type", [
-    (1, "text/html; charset=UTF-8"), (2, "application/json"), (3, "application/json")])
-def test_an_answer_says_what_it_is_and_how_long(chain, number, content_type):
-    for path in ("", "x"):
-        answer = chain.raw(number, b"GET %s%s HTTP/1.1\r\n\r\n" % ({1: b"/", 2: b"/api.php", 3: b"/log.php"}[number],
-                                                                    path.encode()))
-        head, _, body = answer.partition(b"\r\n\r\n")
+@pytest.mark.parametrize("number, path, content_type", [
+    (1, "/", "text/html; charset=UTF-8"), (2, "/api.php", "application/json"), (3, "/log.php", "application/json")])
+def test_an_answer_says_what_it_is_and_how_long(chain, number, path, content_type):
+    for path in (path, path + "x"):
+        head, _, body = chain.raw(number, b"GET %s HTTP/1.1\r\n\r\n" % path.encode()).partition(b"\r\n\r\n")
         assert b"\r\nContent-Type: %s\r\n" % content_type.encode() in head
         assert head.endswith(b"\r\nContent-Length: %d" % len(body))
 
 
+# the console
+
 def test_a_name_reads_from_top_to_bottom_on_a_shared_console(kit):
     kit.printed = lambda number: kit.folder / "console"
     kit.start()
+    started = len(kit.output(1))
     kit.send("Budi")
-    lines = [line for line in (kit.folder / "console").read_text().splitlines() if "Ctrl+C" not in line]
-    assert [re.sub(r"\(http\S+\)|HTTP/1..", "...", line) for line in lines] == [
-        "Server 1: calls Server 2 ...",
-        "Server 2: calls Server 3 ...",
-        'Server 3: "POST /log.php ..." 200 -',
-        'Server 2: "POST /api.php ..." 200 -',
-        'Server 1: "POST / ..." 200 -',
+    kit.stop()  # all has been printed
+    assert kit.output(1)[started:].splitlines() == [
+        'Server 1 memanggil: POST %s {"nama":"Budi"}' % kit.url(2),
+        'Server 2 memanggil: POST %s {"nama":"Budi"}' % kit.url(3),
+        'Server 3 menjawab: 200 {"status":"logged"}',
+        'Server 2 menjawab: 200 {"status":"success","data":{"nama":"Budi"}}',
+        "Server 1 menjawab: 200",
     ]
 
 
-def test_a_server_says_whom_it_calls(chain):
-    assert "%s calls %s; Ctrl+C" % (chain.url(1), chain.url(2)) in chain.output(1)
-    assert "%s calls %s; Ctrl+C" % (chain.url(2), chain.url(3)) in chain.output(2)
-    assert "%s writes to %s; Ctrl+C" % (chain.url(3), chain.log) in chain.output(3)
+def test_at_level_1_the_call_is_shown(kit):
+    kit.start(2, 1, level=1)
+    kit.get(1)
+    kit.stop()
+    assert kit.output(1).splitlines()[1:] == ["Server 1 memanggil: GET %s" % kit.url(2), "Server 1 menjawab: 200"]
+
+
+def test_a_browser_that_only_looks_is_not_on_the_console(chain):
+    before = chain.output()
+    for number in (1, 2, 3):
+        chain.raw(number, b"", end=True)  # a connection opened ahead
+        chain.raw(number, b"G", end=True)
+    assert chain.get(1)[0] == 200
+    chain.stop()
+    assert chain.output() == before
+
+
+def test_a_server_says_where_it_is_whom_it_calls_and_how_to_stop_it(kit):
+    for level, calls in [(1, ""), (2, ""), (3, ""), (4, " dan memanggil " + kit.url(3))]:
+        kit.start(2, 1, level=level)
+        said = [kit.output(number).splitlines()[-1] for number in (1, 2)]
+        assert said == ["Server 1 siap di %s level %d dan memanggil %s (Ctrl+C menghentikannya)"
+                        % (kit.url(1), level, kit.url(2)),
+                        "Server 2 siap di %s level %d%s (Ctrl+C menghentikannya)" % (kit.url(2), level, calls)]
+        kit.stop()
+    kit.start(3)
+    assert kit.output(3) == "Server 3 siap di %s dan menulis ke %s (Ctrl+C menghentikannya)\n" % (kit.url(3), kit.log)
+
+
+def test_a_line_is_ascii_one_line_and_not_too_long(chain):
+    names = ["Jos\u00e9 \u674e \U0001f600", "a\r\nServer 3 menjawab: 200", "\x1b[2J\x07\x9b", "x" * 9000, "\u00e9" * 9000,
+             "C:\\temp"]
+    for name in names:
+        assert chain.send(name)[0] == 200
+    chain.post(2, b"\xff\r\n\x1b")
+    chain.raw(3, b"GET /\x1b[2J\r HTTP/1.1\r\nX: \x1b\r\n\r\n")
+    chain.raw(3, b"\x1b[2J\r\n\r\n", end=True)
+    chain.stop()
+    lines = chain.output().splitlines()
+    assert [line for line in lines if not re.match(r"Server [123] (siap|memanggil|menjawab)[ -~]{1,500}$", line)] == []
+    assert max(map(len, lines)) < 520
+    assert r'{"nama":"C:\\temp"}' in chain.output(1)  # as JSON has it: two backslashes, not four
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_a_console_that_is_gone_costs_no_answer(kit, number):
+    kit.start(*[other for other in (3, 2, 1) if other != number])
+    words = run_all.command(number, run_all.find_files(None), kit.ports, 4, log=str(kit.log))
+    process = common.start(*words, output=subprocess.PIPE)
+    try:
+        assert common.is_up(process, kit.ports[number])
+        process.stdout.close()
+        for name in ("Ani", "Budi", "Siti"):
+            assert kit.send(name) == (200, '{"status":"success","data":{"nama":"%s"}}' % name)
+    finally:
+        common.stop(process)
+    assert len(kit.lines()) == 3
+
+
+# a bug of the student's own
+
+def functions(file):
+    """(name, line of its first statement) of each function and method of a file."""
+    with open(os.path.join(KIT, file), encoding="utf-8") as text:
+        tree = ast.parse(text.read())
+    for node in tree.body:
+        for inner in [node] + list(getattr(node, "body", [])):
+            if isinstance(inner, ast.FunctionDef):
+                first = inner.body[1] if ast.get_docstring(inner) and len(inner.body) > 1 else inner.body[0]
+                name = inner.name if inner is node else node.name + "." + inner.name
+                yield name, first.lineno, first.col_offset
+
+
+BUGS = [(number, name, line, indent) for number in (1, 2, 3)
+        for name, line, indent in functions("server%d.py" % number) if name != "say"]
+BATTERY = {  # requests that between them reach every function: method, path, Content-Type and body
+    1: [("GET", "/", "", ""), ("POST", "/", "application/x-www-form-urlencoded", "nama=Budi"),
+        ("POST", "/", "application/x-www-form-urlencoded", "kelas=A")],
+    2: [("GET", "/api.php", "", ""), ("POST", "/api.php", "application/json", '{"umur":20}'), ("POST", "/api.php", "", "{")],
+    3: [("GET", "/log.php", "", ""), ("POST", "/log.php", "application/json", '{"umur":20}'), ("POST", "/log.php", "", "{")],
+}
+
+
+@pytest.mark.parametrize("number, name, line, indent", BUGS, ids=["%d-%s" % bug[:2] for bug in BUGS])
+def test_a_bug_of_the_student_s_own_is_said_with_file_and_line(kit, number, name, line, indent):
+    file = kit.folder / ("server%d.py" % number)
+    with open(os.path.join(KIT, file.name), encoding="utf-8") as text:
+        lines = text.read().splitlines()
+    lines.insert(line - 1, " " * indent + "mistyped")
+    file.write_text("\n".join(lines), encoding="utf-8")
+    kit.files[number] = str(file)
+    levels = {"level1": 1, "page1": 1, "level2": 2, "page2": 2, "page3": 3}
+    kit.start(level=levels.get(name, 4))
+    answers = [kit.raw(number, ("%s %s HTTP/1.0\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n%s" % (
+        method, path, content_type, len(body), body)).encode()) for method, path, content_type, body in BATTERY[number]]
+    kit.stop()
+    printed = kit.output(number)
+    assert "NameError" in printed and 'server%d.py", line %d, in %s' % (number, line, name.split(".")[-1]) in printed
+    said = [b" 500 " in answer and b"Program Server %d gagal. Lihat pesan di terminalnya." % number in answer
+            for answer in answers]
+    web_server = name in ("Handler.handle", "Handler.do_GET", "Handler.do_POST", "Handler.answer", "Handler.log_message")
+    assert any(said) or web_server and b"" in answers
 
 
 def test_no_server_imports_another_file_of_the_project():
