@@ -9,7 +9,7 @@ import subprocess
 import sys
 
 import pytest
-from conftest import KIT, fetch, posix
+from conftest import KIT, common, fetch, posix
 
 PYTHONS = os.environ.get("PYTHONS", sys.executable).split(os.pathsep)
 ANSWERS = [  # file, what is posted, the answer to it
@@ -70,3 +70,29 @@ def test_an_url_that_is_none_is_refused_at_the_start(python, file, option, url, 
     said, _ = process.communicate(timeout=10)
     assert process.returncode in (1, 2)
     assert option in said.splitlines()[-1] and "http://127.0.0.1:" in said and "Traceback" not in said
+
+
+@pytest.mark.parametrize("number, path, fault", [(2, "/kirim.php", "Server 3 (http://127.0.0.1:9/x) tidak dapat dihubungi"),
+                                                 (3, "/simpan.php", "Server 4 tidak dapat menulis ke log4.txt")])
+def test_a_copy_for_a_fourth_server_is_changed_in_its_constants_alone(number, path, fault, tmp_path):
+    port = common.free_ports(1)[0]
+    with open(os.path.join(KIT, "server%d.py" % number), encoding="utf-8") as file:
+        text = file.read()
+    for name, value in [("NAME", "Server 4"), ("PORT", port), ("PATH", path), ("LOG_URL", "http://127.0.0.1:9/x")]:
+        text = re.sub("^%s = .*" % name, "%s = %r" % (name, value), text, flags=re.M)
+    (tmp_path / "server4.py").write_text(text.replace('"log.txt")', '"log4.txt")'), encoding="utf-8")
+    (tmp_path / "log4.txt").mkdir()  # so that it can't be written
+    url = "http://127.0.0.1:%d%s" % (port, path)
+    process = common.start(str(tmp_path / "server4.py"), output=subprocess.PIPE)
+    try:
+        first = process.stdout.readline().decode()
+        assert fetch(url) == (200, '{"status":"success","message":"Server 4 aktif"}')
+        assert fault in fetch(url, b"{}")[1]
+        said = '{"status":"error","message":"Alamat tidak ditemukan di Server 4. Gunakan %s."}' % path
+        assert fetch(url + "x") == (404, said)
+    finally:
+        common.stop(process)
+        printed = first + process.stdout.read().decode()
+        process.stdout.close()
+    assert printed.startswith("Server 4 siap di " + url)
+    assert [line for line in printed.splitlines() if not line.startswith("Server 4 ")] == []

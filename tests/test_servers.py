@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import pytest
-from conftest import KIT, common, fetch, pre, run_all
+from conftest import KIT, common, fetch, pre, run_all, wait_until
 
 HEADINGS = [(1, "<h1>Server 1</h1>"), (2, "<h1>Form Kirim Data</h1>"), (3, "<h2>Input Data</h2>"), (4, "<h2>Input Data</h2>")]
 FORM = re.compile(r'<form method="post">\s*<input type="text" name="nama" placeholder="Nama"[^>]*>\s*'
@@ -51,12 +51,18 @@ def test_an_answer_says_what_it_is_and_how_long(chain, number, path, content_typ
 
 # the console
 
+def send_and_wait(kit, name):
+    """Send a name, and wait until Server 1 has said on the console that it answered."""
+    said = kit.output(1).count("Server 1 menjawab")
+    assert kit.send(name)[0] == 200
+    assert wait_until(lambda: kit.output(1).count("Server 1 menjawab") > said)
+
+
 def test_a_name_reads_from_top_to_bottom_on_a_shared_console(kit):
     kit.printed = lambda number: kit.folder / "console"
     kit.start()
     started = len(kit.output(1))
-    kit.send("Budi")
-    kit.stop()  # all has been printed
+    send_and_wait(kit, "Budi")
     assert kit.output(1)[started:].splitlines() == [
         'Server 1 memanggil: POST %s {"nama":"Budi"}' % kit.url(2),
         'Server 2 memanggil: POST %s {"nama":"Budi"}' % kit.url(3),
@@ -69,7 +75,7 @@ def test_a_name_reads_from_top_to_bottom_on_a_shared_console(kit):
 def test_at_level_1_the_call_is_shown(kit):
     kit.start(2, 1, level=1)
     kit.get(1)
-    kit.stop()
+    assert wait_until(lambda: "Server 1 menjawab" in kit.output(1))
     assert kit.output(1).splitlines()[1:] == ["Server 1 memanggil: GET %s" % kit.url(2), "Server 1 menjawab: 200"]
 
 
@@ -79,8 +85,8 @@ def test_a_browser_that_only_looks_is_not_on_the_console(chain):
         chain.raw(number, b"", end=True)  # a connection opened ahead
         chain.raw(number, b"G", end=True)
     assert chain.get(1)[0] == 200
-    chain.stop()
-    assert chain.output() == before
+    send_and_wait(chain, "Budi")  # whatever the others would print has been printed, too
+    assert len(chain.output().splitlines()) == len(before.splitlines()) + 5
 
 
 def test_a_server_says_where_it_is_whom_it_calls_and_how_to_stop_it(kit):
@@ -98,12 +104,11 @@ def test_a_server_says_where_it_is_whom_it_calls_and_how_to_stop_it(kit):
 def test_a_line_is_ascii_one_line_and_not_too_long(chain):
     names = ["Jos\u00e9 \u674e \U0001f600", "a\r\nServer 3 menjawab: 200", "\x1b[2J\x07\x9b", "x" * 9000, "\u00e9" * 9000,
              "C:\\temp"]
-    for name in names:
-        assert chain.send(name)[0] == 200
     chain.post(2, b"\xff\r\n\x1b")
     chain.raw(3, b"GET /\x1b[2J\r HTTP/1.1\r\nX: \x1b\r\n\r\n")
     chain.raw(3, b"\x1b[2J\r\n\r\n", end=True)
-    chain.stop()
+    for name in names:
+        send_and_wait(chain, name)
     lines = chain.output().splitlines()
     assert [line for line in lines if not re.match(r"Server [123] (siap|memanggil|menjawab)[ -~]{1,500}$", line)] == []
     assert max(map(len, lines)) < 520
@@ -149,14 +154,35 @@ BATTERY = {  # requests that between them reach every function: method, path, Co
 }
 
 
-@pytest.mark.parametrize("number, name, line, indent", BUGS, ids=["%d-%s" % bug[:2] for bug in BUGS])
-def test_a_bug_of_the_student_s_own_is_said_with_file_and_line(kit, number, name, line, indent):
+def edit(kit, number, change):
+    """Let the Kit use a copy of a server file that the function change has made of its lines."""
     file = kit.folder / ("server%d.py" % number)
     with open(os.path.join(KIT, file.name), encoding="utf-8") as text:
         lines = text.read().splitlines()
-    lines.insert(line - 1, " " * indent + "mistyped")
+    change(lines)
     file.write_text("\n".join(lines), encoding="utf-8")
     kit.files[number] = str(file)
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+@pytest.mark.parametrize("mistake", ["exit()", "raise KeyboardInterrupt", "open('nowhere')", "return None", "return 1, 2, 3",
+                                     "raise RuntimeError('a\\nServer 3 menjawab: 200')"])
+def test_whatever_a_level_raises_or_returns_is_answered(kit, number, mistake):
+    place = [line for name, line, _ in functions("server%d.py" % number) if name == {1: "page3"}.get(number, "level4")]
+    edit(kit, number, lambda lines: lines.insert(place[0] - 1, "    " + mistake))
+    kit.start()
+    for _ in range(2):
+        status, text = kit.post(number, "Budi" if number == 1 else "{}")
+        assert status == 500 and "Program Server %d gagal. Lihat pesan di terminalnya." % number in text
+    kit.stop()
+    printed = kit.output(number).splitlines()
+    assert "Server %d Traceback (most recent call last):" % number in printed
+    assert [line for line in printed if not line.startswith("Server %d " % number)] == []
+
+
+@pytest.mark.parametrize("number, name, line, indent", BUGS, ids=["%d-%s" % bug[:2] for bug in BUGS])
+def test_a_bug_of_the_student_s_own_is_said_with_file_and_line(kit, number, name, line, indent):
+    edit(kit, number, lambda lines: lines.insert(line - 1, " " * indent + "mistyped"))
     levels = {"level1": 1, "page1": 1, "level2": 2, "page2": 2, "page3": 3}
     kit.start(level=levels.get(name, 4))
     answers = [kit.raw(number, ("%s %s HTTP/1.0\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n%s" % (
