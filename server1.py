@@ -4,20 +4,19 @@
 Run:  python server1.py             (level 4; python server1.py --help shows the rest)
 Try:  http://127.0.0.1:8000/ in a browser
 
-The levels come first. Each is the part of its listing that makes $response, and gets PHP's
-$_SERVER['REQUEST_METHOD'] and $_POST. Its page is the part that shows $response: echo collects what PHP
-echoes. Below are PHP's functions, as far as the levels need them, helpers, and the web server: its method
-call() calls a level, and answer() sends the page.
+The levels come first, line for line as in PHP. level1 is the part of its listing that makes $response, page1
+the part that shows it; and so on. Below are PHP's functions, as far as the levels need them, helpers, and the
+web server, which calls a level and its page for each request and then sends what the page has echoed.
 """
 # all of this comes with Python, and most of it is for the web server at the end
 import argparse
-import errno
 import html
 import json
 import os
 import re
 import socket
 import sys
+import threading
 import traceback
 from http.client import HTTPException
 from http.server import BaseHTTPRequestHandler
@@ -34,16 +33,16 @@ API_URL = "http://127.0.0.1:8001/api.php"  # PHP: localhost, which may also mean
 
 
 def level1(request_method, post):
-    """LEVEL 1: asks Server 2. (It needs neither of the two.)"""
-    response = file_get_contents(API_URL)  # raises Failure if Server 2 does not answer; PHP would go on
+    """LEVEL 1: asks Server 2. (A level gets $_SERVER['REQUEST_METHOD'] and $_POST. This one needs neither.)"""
+    # server and expected are not PHP's: whom we ask, and what the status has to be. If it is not, we end here
+    response = file_get_contents(API_URL, server="Server 2", expected="success")
     return response
 
 
 def page1(response):
     """LEVEL 1's page: what Server 2 answered."""
-    echo = "<h1>Server 1</h1>"
-    echo += "<pre>" + html.escape(response) + "</pre>"  # escape: a < in it is shown as <, and begins no tag
-    return echo
+    echo("<h1>Server 1</h1>")
+    echo("<pre>" + html.escape(response) + "</pre>")  # escape: a < in it is shown as <, and begins no tag
 
 
 def level2(request_method, post):
@@ -53,7 +52,6 @@ def level2(request_method, post):
         data = json_encode({
             "nama": post["nama"],
         })
-        # ke Server 2: POST /api.php {"nama":"Budi"}
         options = {
             "http": {
                 "header": "Content-Type: application/json",
@@ -62,22 +60,21 @@ def level2(request_method, post):
             },
         }
         context = stream_context_create(options)
-        response = file_get_contents(API_URL, False, context)
-    return response  # here PHP has ?> and the page
+        response = file_get_contents(API_URL, False, context, server="Server 2", expected="success")
+    return response  # here PHP has ?> and the page begins
 
 
 def page2(response):
     """LEVEL 2's page: the form, and what Server 2 answered. (aria-label is not in the tutorial.)"""
-    echo = """
+    echo("""
 <h1>Form Kirim Data</h1>
 <form method="post">
 <input type="text" name="nama" placeholder="Nama" aria-label="Nama">
 <button type="submit">Kirim</button>
 </form>
-"""
+""")
     if response:
-        echo += "<pre>" + html.escape(response) + "</pre>"
-    return echo
+        echo("<pre>" + html.escape(response) + "</pre>")
 
 
 level3 = level2  # LEVEL 3 is new in its page only: the PHP above it stays
@@ -85,7 +82,7 @@ level3 = level2  # LEVEL 3 is new in its page only: the PHP above it stays
 
 def page3(response):
     """LEVEL 3's page: the same with a design. (max-width is not in the tutorial.)"""
-    echo = """
+    echo("""
 <style>
 body {
   font-family: Arial;
@@ -110,18 +107,16 @@ button {
 <input type="text" name="nama" placeholder="Nama" aria-label="Nama">
 <button>Kirim</button>
 </form>
-"""
+""")
     if response:
-        echo += "<pre>" + html.escape(response) + "</pre>"
-    echo += "</div>"
-    return echo
+        echo("<pre>" + html.escape(response) + "</pre>")
+    echo("</div>")
 
 
 level4 = level3  # LEVEL 4 is new in Server 2 and 3 only
 page4 = page3
 
-# without (): the functions, not what they return
-LEVELS = {1: level1, 2: level2, 3: level3, 4: level4}
+LEVELS = {1: level1, 2: level2, 3: level3, 4: level4}  # without (): the functions, not what they do
 PAGES = {1: page1, 2: page2, 3: page3, 4: page4}
 
 
@@ -132,14 +127,20 @@ MAX_REPLY = 2000000   # bytes of a reply of Server 2
 MAX_SILENCE = 6       # seconds that Server 2 may be silent; it may wait 3 for Server 3 itself
 
 
-# ---- PHP's functions by name. Where PHP warns and goes on with null or false, they raise Failure. ----
+# ---- PHP's functions by name. Where PHP would go on with null or false, they raise Failure. ----
+
+# What belongs to one request. Each request has a thread of its own, and each thread has a REQUEST of its own
+REQUEST = threading.local()
+
+
+def echo(text):
+    """Adds the text to the answer."""
+    REQUEST.answer += text
+
 
 def json_encode(data):
     """The data as JSON text without blanks, as PHP's. (PHP also puts a backslash before each /.)"""
-    try:
-        return json.dumps(data, separators=(",", ":"), allow_nan=False)
-    except (ValueError, RecursionError):  # NaN and 1e999, which loads takes and JSON does not have
-        raise Failure(400, "Data yang dikirim bukan JSON yang valid.")
+    return json.dumps(data, separators=(",", ":"))
 
 
 def stream_context_create(options):
@@ -147,11 +148,11 @@ def stream_context_create(options):
     return options["http"]
 
 
-def file_get_contents(url, use_include_path=False, context=None, server="Server 2", expected="success"):
-    """Sends a request to the URL, a GET if there is no context. Returns the text of the reply.
+def file_get_contents(url, use_include_path=False, context=None, server="", expected=""):
+    """Sends what the context says to the URL, or a GET. Returns the text of the reply. (use_include_path is
+    PHP's, and not used.)
 
     Unlike PHP's it looks at the reply: Failure if there is none, or if it is not JSON with the expected status.
-    Another server than Server 2 needs its name and its word for success. (use_include_path is PHP's, not used.)
     """
     who = "%s (%s)" % (server, url)
     if context:
@@ -166,11 +167,14 @@ def file_get_contents(url, use_include_path=False, context=None, server="Server 
         say("memanggil: GET %s" % url)
     try:
         code, body = send(request)
-    except socket.timeout:  # there is a connection, but no reply
+    except socket.timeout as error:  # there is a connection, but no reply
+        say("gagal: %r" % error)
         raise Failure(502, "%s tidak membalas dalam %d detik. Mungkin data tetap diproses." % (who, MAX_SILENCE))
-    except (BrokenPipeError, ConnectionAbortedError, ConnectionResetError, HTTPException):
-        raise Failure(502, INVALID % who)  # the connection broke, or the reply is no HTTP
-    except OSError:  # any other error of the network (those above are OSErrors, too): no connection
+    except (BrokenPipeError, ConnectionAbortedError, ConnectionResetError, HTTPException) as error:
+        say("gagal: %r" % error)  # the connection broke, or the reply is no HTTP
+        raise Failure(502, INVALID % who)
+    except OSError as error:  # any other error of the network (those above are OSErrors, too): no connection
+        say("gagal: %r" % error)
         raise Failure(502, "%s tidak dapat dihubungi. Pastikan %s sudah dijalankan." % (who, server))
     return check(code, body, who, expected)
 
@@ -198,7 +202,7 @@ def parse_form(content_type, body):
         raise Failure(400, "Formulir yang dikirim tidak valid.")
     form = Form()
     try:
-        text = body.decode()  # a network carries bytes; this makes text of them
+        text = body.decode()  # decode: bytes, which is what a network carries, into text
         # parse_qsl makes [("nama", "Budi"), ("kelas", "A")] of it; the options: an empty field counts,
         # and letters that are no UTF-8 are an error
         for field, value in parse_qsl(text, keep_blank_values=True, errors="strict"):
@@ -216,16 +220,12 @@ def send(request):
     """Sends the request. Returns the code (200, 404, ...) and the body of the reply."""
     try:
         with OPENER.open(request, timeout=MAX_SILENCE) as reply:  # with: closes the connection at the end
-            body = BufferedReader(reply).read(MAX_REPLY)  # never more, whatever comes
-            if reply.length or len(body) == MAX_REPLY:  # less than was announced; perhaps more than we read
+            body = BufferedReader(reply).read(MAX_REPLY)  # reply.read() can be tricked into reading more
+            if reply.length or len(body) == MAX_REPLY:  # length: so many bytes are missing; or there may be more
                 body = b""
             return reply.code, body
     except URLError as error:
-        say("gagal: %r" % error.reason)
-        raise error.reason  # urllib puts the network's own error into a URLError; take it out again
-    except Exception as error:
-        say("gagal: %r" % error)
-        raise  # the same error, on to the caller
+        raise error.reason  # urllib puts an error of the network into a URLError; this takes it out again
 
 
 INVALID = "Balasan dari %s tidak valid."
@@ -236,9 +236,9 @@ def check(code, body, who, expected):
     try:
         text = body.decode()
         result = json.loads(text)
-    except (ValueError, RecursionError):  # no text, no JSON
+    except (ValueError, RecursionError):  # no text, no JSON; JSON with thousands of [ in each other
         raise Failure(502, INVALID % who)
-    if not isinstance(result, dict):  # a list, a number, null
+    if not isinstance(result, dict):  # JSON, but a list, a number, null
         raise Failure(502, INVALID % who)
     status = result.get("status")
     message = result.get("message")
@@ -253,7 +253,7 @@ def check(code, body, who, expected):
 
 def say(text):
     """Prints a line on the console, of 500 letters at the most."""
-    text = text.encode("ascii", "backslashreplace").decode()  # to bytes and back: a letter like é becomes \xe9
+    text = text.encode("ascii", "backslashreplace").decode()  # a letter that is not ASCII becomes \xe9 or the like
     try:
         print(NAME + " " + text[:500] + "\n", end="", flush=True)  # print(text) writes twice: lines could mix
     except OSError:  # the console is gone: that is no reason to stop
@@ -296,9 +296,11 @@ class Handler(BaseHTTPRequestHandler):
 
     def answer(self):
         """Sends the page."""
+        REQUEST.answer = PAGE_TOP
         try:
             code, response = self.call()
-            output = (PAGE_TOP + PAGE(response)).encode(errors="replace")  # text into bytes; ? for half an emoji
+            PAGE(response)  # set at the end of this file
+            output = REQUEST.answer.encode(errors="replace")  # text into bytes; ? for half an emoji
         except BaseException:  # a mistake in this file, or exit(): show where, and go on
             for line in traceback.format_exc().splitlines():
                 say(line)
@@ -311,21 +313,23 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(output)))
         self.end_headers()
         self.wfile.write(output)  # wfile: goes to the client
-        if response:
+        if response:  # no line for an empty form
             say("menjawab: %d" % code)
 
     def call(self):
-        """Calls the level. Returns a code, and the response of the level or the sentence of an error."""
+        """Calls the level. Returns a code, and the response of the level or the sentence of a Failure."""
         try:
             body = self.read_body()
             if self.path.split("?")[0] not in (PATH, "/index.php"):
                 raise Failure(404, "Alamat tidak ditemukan di %s. Gunakan http://127.0.0.1:%d%s." % (NAME, PORT, PATH))
             if self.command == "POST" and self.headers["Sec-Fetch-Site"] == "cross-site":
-                raise Failure(403, "Permintaan dari situs lain ditolak.")  # a browser says so of a form elsewhere
+                # a browser adds this header; here the form stands on a page of another site
+                raise Failure(403, "Permintaan dari situs lain ditolak.")
             post = Form()
             if self.command == "POST":
                 post = parse_form(self.headers.get_content_type(), body)
-            return 200, LEVEL(self.command, post)  # command: "GET" or "POST". LEVEL is set at the end of this file
+            response = LEVEL(self.command, post)  # command: "GET" or "POST". LEVEL is set at the end of this file
+            return 200, response
         except Failure as failure:
             return failure.code, failure.message
 
@@ -368,17 +372,17 @@ if __name__ == "__main__":  # if this file is run, not imported
     LEVEL = LEVELS[arguments.level]  # from here on, functions see these
     PAGE = PAGES[arguments.level]
     API_URL = arguments.api_url
-    # http://, names with dots, perhaps a port, a path: ! to ~ is any ASCII character but a blank
-    if not re.fullmatch(r"http://[a-zA-Z0-9-]+(\.[a-zA-Z0-9-]+)*(:[0-9]{1,5})?/[!-~]*", API_URL):
+    # \w: a letter or digit, \d: a digit, \S: anything but a blank
+    if not re.fullmatch(r"http://[\w.-]+(:\d+)?/\S*", API_URL):
         sys.exit("%s: --api-url harus seperti http://127.0.0.1:8001/api.php." % NAME)
     if not 0 <= arguments.port <= 65535:
         sys.exit("%s: --port harus dari 0 sampai 65535, bukan %d." % (NAME, arguments.port))
     try:
         web_server = Server((arguments.bind, arguments.port), Handler)
-    except (OSError, TypeError) as problem:  # TypeError: --bind é..b
-        way_out = "Pakai --port atau --bind lain."
-        if isinstance(problem, OSError) and problem.errno == errno.EADDRINUSE:  # the port is taken
-            way_out = "Mungkin server yang lama masih berjalan: hentikan dulu, atau pakai --port lain."
+    except Exception as problem:  # the port is taken, or the address is not this machine's
+        way_out = "Mungkin server yang lama masih berjalan: hentikan dulu, atau pakai --port lain."
+        if arguments.bind != "127.0.0.1":
+            way_out = "Periksa --bind. " + way_out
         sys.exit("%s: %s port %d: %s. %s" % (NAME, arguments.bind, arguments.port, problem, way_out))
     host, PORT = web_server.server_address  # with --port 0 it is one that was free
     say("siap di http://%s:%d%s level %d dan memanggil %s (Ctrl+C menghentikannya)"

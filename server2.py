@@ -4,18 +4,17 @@
 Run:  python server2.py             (level 4; python server2.py --help shows the rest)
 Try:  curl http://127.0.0.1:8001/api.php
 
-The levels come first. Each gets php_input, what PHP reads from php://input: the body of the request. Each
-returns what PHP sends: its header, and what it echoes. Below are PHP's functions, as far as the levels need
-them, helpers, and the web server: its method call() calls a level, and answer() sends what that returns.
+The levels come first, line for line as in PHP. Below are PHP's functions, as far as the levels need them,
+helpers, and the web server, which calls a level for each request and then sends what the level has echoed.
 """
 # all of this comes with Python, and most of it is for the web server at the end
 import argparse
-import errno
 import json
 import os
 import re
 import socket
 import sys
+import threading
 import traceback
 from http.client import HTTPException
 from http.server import BaseHTTPRequestHandler
@@ -30,35 +29,33 @@ PATH = "/api.php"
 LOG_URL = "http://127.0.0.1:8002/log.php"  # PHP: localhost, which may also mean ::1, where nobody listens
 
 
-def level1(php_input):
-    """LEVEL 1: says that it is up. (What it returns is sent by the method answer, far below.)"""
-    header = "Content-Type: application/json"  # PHP: header(...)
-    echo = json_encode({
+def level1():
+    """LEVEL 1: says that it is up. (At the other levels, too, if a browser only looks.)"""
+    header("Content-Type: application/json")
+    echo(json_encode({
         "status": "success",
         "message": NAME + " aktif",  # Server 2 aktif
-    })
-    return header, echo
+    }))
 
 
-def level2(php_input):
+def level2():
     """LEVEL 2: sends back what came. (PHP calls it $input; in Python, input is a function.)"""
-    header = "Content-Type: application/json"  # PHP: header(...)
-    data = json_decode(php_input, True)  # php_input: PHP's file_get_contents("php://input")
-    echo = json_encode({
+    header("Content-Type: application/json")
+    data = json_decode(file_get_contents("php://input"), True)
+    echo(json_encode({
         "status": "success",
         "data": data,
-    })
-    return header, echo
+    }))
 
 
 level3 = level2  # LEVEL 3 is new in Server 1 only
 
 
-def level4(php_input):
+def level4():
     """LEVEL 4: logs at Server 3, then sends back what came."""
-    header = "Content-Type: application/json"  # PHP: header(...)
-    data = json_decode(php_input, True)  # php_input: PHP's file_get_contents("php://input")
-    # ke Server 3: POST /log.php {"nama":"Budi"}
+    header("Content-Type: application/json")
+    data = json_decode(file_get_contents("php://input"), True)
+    # kirim ke Server 3: POST /log.php {"nama":"Budi"}
     options = {
         "http": {
             "header": "Content-Type: application/json",
@@ -67,15 +64,15 @@ def level4(php_input):
         },
     }
     context = stream_context_create(options)
-    file_get_contents(LOG_URL, False, context)  # raises Failure if Server 3 did not log; PHP would go on
-    echo = json_encode({
+    # server and expected are not PHP's: whom we ask, and what the status has to be. If it is not, we end here
+    file_get_contents(LOG_URL, False, context, server="Server 3", expected="logged")
+    echo(json_encode({
         "status": "success",
         "data": data,
-    })
-    return header, echo
+    }))
 
 
-LEVELS = {1: level1, 2: level2, 3: level3, 4: level4}  # without (): the functions, not what they return
+LEVELS = {1: level1, 2: level2, 3: level3, 4: level4}  # without (): the functions, not what they do
 
 
 # ---- Limits ----
@@ -85,10 +82,24 @@ MAX_REPLY = 2000000   # bytes of a reply of Server 3
 MAX_SILENCE = 3       # seconds that Server 3 may be silent; Server 1 waits 6 for this server
 
 
-# ---- PHP's functions by name. Where PHP warns and goes on with null or false, they raise Failure. ----
+# ---- PHP's functions by name. Where PHP would go on with null or false, they raise Failure. ----
+
+# What belongs to one request. Each request has a thread of its own, and each thread has a REQUEST of its own
+REQUEST = threading.local()
+
+
+def header(text):
+    """Notes the header of the answer."""
+    REQUEST.header = text
+
+
+def echo(text):
+    """Adds the text to the answer."""
+    REQUEST.answer += text
+
 
 def json_decode(body, associative):
-    """The data that the JSON in the body stands for. (associative: PHP's true. Python's data is the same without.)"""
+    """The data that the JSON in the body stands for. (associative is PHP's, and not used. {} stays {}.)"""
     try:
         return json.loads(body.decode())  # decode: bytes, which is what a network carries, into text
     except (ValueError, RecursionError):  # no JSON; JSON with thousands of [ in each other
@@ -99,7 +110,7 @@ def json_encode(data):
     """The data as JSON text without blanks, as PHP's. (PHP also puts a backslash before each /.)"""
     try:
         return json.dumps(data, separators=(",", ":"), allow_nan=False)
-    except (ValueError, RecursionError):  # NaN and 1e999, which loads takes and JSON does not have
+    except (ValueError, RecursionError):  # NaN or 1e999, which json.loads takes though JSON does not have them
         raise Failure(400, "Data yang dikirim bukan JSON yang valid.")
 
 
@@ -108,12 +119,14 @@ def stream_context_create(options):
     return options["http"]
 
 
-def file_get_contents(url, use_include_path=False, context=None, server="Server 3", expected="logged"):
-    """Sends a request to the URL, a GET if there is no context. Returns the text of the reply.
+def file_get_contents(url, use_include_path=False, context=None, server="", expected=""):
+    """The body of the request that came, if the URL is php://input. Of any other URL: the text of the reply to
+    what the context says, or to a GET. (use_include_path is PHP's, and not used.)
 
     Unlike PHP's it looks at the reply: Failure if there is none, or if it is not JSON with the expected status.
-    Another server than Server 3 needs its name and its word for success. (use_include_path is PHP's, not used.)
     """
+    if url == "php://input":
+        return REQUEST.body
     who = "%s (%s)" % (server, url)
     if context:
         content = context["content"]
@@ -127,11 +140,14 @@ def file_get_contents(url, use_include_path=False, context=None, server="Server 
         say("memanggil: GET %s" % url)
     try:
         code, body = send(request)
-    except socket.timeout:  # there is a connection, but no reply
+    except socket.timeout as error:  # there is a connection, but no reply
+        say("gagal: %r" % error)
         raise Failure(502, "%s tidak membalas dalam %d detik. Mungkin data tetap diproses." % (who, MAX_SILENCE))
-    except (BrokenPipeError, ConnectionAbortedError, ConnectionResetError, HTTPException):
-        raise Failure(502, INVALID % who)  # the connection broke, or the reply is no HTTP
-    except OSError:  # any other error of the network (those above are OSErrors, too): no connection
+    except (BrokenPipeError, ConnectionAbortedError, ConnectionResetError, HTTPException) as error:
+        say("gagal: %r" % error)  # the connection broke, or the reply is no HTTP
+        raise Failure(502, INVALID % who)
+    except OSError as error:  # any other error of the network (those above are OSErrors, too): no connection
+        say("gagal: %r" % error)
         raise Failure(502, "%s tidak dapat dihubungi. Pastikan %s sudah dijalankan." % (who, server))
     return check(code, body, who, expected)
 
@@ -154,16 +170,12 @@ def send(request):
     """Sends the request. Returns the code (200, 404, ...) and the body of the reply."""
     try:
         with OPENER.open(request, timeout=MAX_SILENCE) as reply:  # with: closes the connection at the end
-            body = BufferedReader(reply).read(MAX_REPLY)  # never more, whatever comes
-            if reply.length or len(body) == MAX_REPLY:  # less than was announced; perhaps more than we read
+            body = BufferedReader(reply).read(MAX_REPLY)  # reply.read() can be tricked into reading more
+            if reply.length or len(body) == MAX_REPLY:  # length: so many bytes are missing; or there may be more
                 body = b""
             return reply.code, body
     except URLError as error:
-        say("gagal: %r" % error.reason)
-        raise error.reason  # urllib puts the network's own error into a URLError; take it out again
-    except Exception as error:
-        say("gagal: %r" % error)
-        raise  # the same error, on to the caller
+        raise error.reason  # urllib puts an error of the network into a URLError; this takes it out again
 
 
 INVALID = "Balasan dari %s tidak valid."
@@ -174,9 +186,9 @@ def check(code, body, who, expected):
     try:
         text = body.decode()
         result = json.loads(text)
-    except (ValueError, RecursionError):  # no text, no JSON
+    except (ValueError, RecursionError):  # no text, no JSON; JSON with thousands of [ in each other
         raise Failure(502, INVALID % who)
-    if not isinstance(result, dict):  # a list, a number, null
+    if not isinstance(result, dict):  # JSON, but a list, a number, null
         raise Failure(502, INVALID % who)
     status = result.get("status")
     message = result.get("message")
@@ -191,7 +203,7 @@ def check(code, body, who, expected):
 
 def say(text):
     """Prints a line on the console, of 500 letters at the most."""
-    text = text.encode("ascii", "backslashreplace").decode()  # to bytes and back: a letter like é becomes \xe9
+    text = text.encode("ascii", "backslashreplace").decode()  # a letter that is not ASCII becomes \xe9 or the like
     try:
         print(NAME + " " + text[:500] + "\n", end="", flush=True)  # print(text) writes twice: lines could mix
     except OSError:  # the console is gone: that is no reason to stop
@@ -223,42 +235,46 @@ class Handler(BaseHTTPRequestHandler):
         self.answer()
 
     def answer(self):
-        """Sends what the level returns, or an error."""
+        """Sends what the level has echoed, or an error."""
+        REQUEST.header = "Content-Type: text/html; charset=UTF-8"  # PHP's, unless the level calls header()
+        REQUEST.answer = ""
         try:
-            code, header, echo = self.call()
-            name, value = header.split(": ")
-            output = echo.encode()  # text into bytes
+            code = self.call()
+            name, value = REQUEST.header.split(": ")
+            output = REQUEST.answer.encode()  # text into bytes
         except BaseException:  # a mistake in this file, or exit(): show where, and go on
             for line in traceback.format_exc().splitlines():
                 say(line)
             code = 500
             name, value = "Content-Type", "application/json"
-            echo = '{"status":"error","message":"Program %s gagal. Lihat pesan di terminalnya."}' % NAME
-            output = echo.encode()
+            REQUEST.answer = '{"status":"error","message":"Program %s gagal. Lihat pesan di terminalnya."}' % NAME
+            output = REQUEST.answer.encode()
         # by http.server's methods: the first line, the headers, a blank line; then the body
         self.send_response(code)
         self.send_header(name, value)
         self.send_header("Content-Length", str(len(output)))
         self.end_headers()
         self.wfile.write(output)  # wfile: goes to the client
-        say("menjawab: %d %s" % (code, echo))
+        say("menjawab: %d %s" % (code, REQUEST.answer))
 
     def call(self):
-        """Calls the level. Returns a code, and the header and echo of the level or of an error."""
+        """Calls the level. Returns the code of the answer: 200, or that of a Failure."""
         try:
-            body = self.read_body()
+            REQUEST.body = self.read_body()
             if self.path.split("?")[0] != PATH:
                 raise Failure(404, "Alamat tidak ditemukan di %s. Gunakan %s." % (NAME, PATH))
             if self.command == "POST" and self.headers["Sec-Fetch-Site"] == "cross-site":
-                raise Failure(403, "Permintaan dari situs lain ditolak.")  # a browser says so of a form elsewhere
-            if self.command == "GET" and body == b"":
-                header, echo = level1(body)  # a browser that looks; PHP would take its empty body for data
+                # a browser adds this header; here the form stands on a page of another site
+                raise Failure(403, "Permintaan dari situs lain ditolak.")
+            if self.command == "GET" and REQUEST.body == b"":
+                level1()  # a browser that only looks; PHP would take its empty body for data
             else:
-                header, echo = LEVEL(body)  # LEVEL is set at the end of this file
-            return 200, header, echo
+                LEVEL()  # set at the end of this file
+            return 200
         except Failure as failure:
-            echo = json_encode({"status": "error", "message": failure.message})
-            return failure.code, "Content-Type: application/json", echo
+            REQUEST.header = "Content-Type: application/json"
+            REQUEST.answer = json_encode({"status": "error", "message": failure.message})
+            return failure.code
 
     def read_body(self):
         """The body of the request, as long as its header Content-Length says."""
@@ -298,17 +314,17 @@ if __name__ == "__main__":  # if this file is run, not imported
     arguments = parser.parse_args()
     LEVEL = LEVELS[arguments.level]  # from here on, functions see these
     LOG_URL = arguments.log_url
-    # http://, names with dots, perhaps a port, a path: ! to ~ is any ASCII character but a blank
-    if not re.fullmatch(r"http://[a-zA-Z0-9-]+(\.[a-zA-Z0-9-]+)*(:[0-9]{1,5})?/[!-~]*", LOG_URL):
+    # \w: a letter or digit, \d: a digit, \S: anything but a blank
+    if not re.fullmatch(r"http://[\w.-]+(:\d+)?/\S*", LOG_URL):
         sys.exit("%s: --log-url harus seperti http://127.0.0.1:8002/log.php." % NAME)
     if not 0 <= arguments.port <= 65535:
         sys.exit("%s: --port harus dari 0 sampai 65535, bukan %d." % (NAME, arguments.port))
     try:
         web_server = Server((arguments.bind, arguments.port), Handler)
-    except (OSError, TypeError) as problem:  # TypeError: --bind é..b
-        way_out = "Pakai --port atau --bind lain."
-        if isinstance(problem, OSError) and problem.errno == errno.EADDRINUSE:  # the port is taken
-            way_out = "Mungkin server yang lama masih berjalan: hentikan dulu, atau pakai --port lain."
+    except Exception as problem:  # the port is taken, or the address is not this machine's
+        way_out = "Mungkin server yang lama masih berjalan: hentikan dulu, atau pakai --port lain."
+        if arguments.bind != "127.0.0.1":
+            way_out = "Periksa --bind. " + way_out
         sys.exit("%s: %s port %d: %s. %s" % (NAME, arguments.bind, arguments.port, problem, way_out))
     host, PORT = web_server.server_address  # with --port 0 it is one that was free
     calls = ""

@@ -4,13 +4,11 @@
 Run:  python server3.py             (python server3.py --help shows the rest)
 Try:  curl http://127.0.0.1:8002/log.php
 
-The level comes first. It gets php_input, what PHP reads from php://input: the body of the request. It
-returns what PHP sends: its header, and what it echoes. Below are PHP's functions, as far as the level needs
-them, helpers, and the web server: its method call() calls the level, and answer() sends what that returns.
+The level comes first, line for line as in PHP. Below are PHP's functions, as far as the level needs them,
+helpers, and the web server, which calls the level for each request and then sends what it has echoed.
 """
 # all of this comes with Python, and most of it is for the web server at the end
 import argparse
-import errno
 import json
 import os
 import sys
@@ -28,20 +26,18 @@ PHP_EOL = os.linesep  # how a line ends: \r\n on Windows, else \n
 FILE_APPEND = "a+b"   # how open() opens a file to write at its end; + to read as well, b for bytes
 
 
-def level4(php_input):
-    """LEVEL 4: appends what came to log.txt, as a line. (What it returns is sent by the method answer, below.)"""
-    header = "Content-Type: application/json"  # PHP: header(...)
-    data = json_decode(php_input, True)  # php_input: PHP's file_get_contents("php://input")
+def level4():
+    """LEVEL 4: appends what came to log.txt, as a line of JSON."""
+    header("Content-Type: application/json")
+    data = json_decode(file_get_contents("php://input"), True)
     file_put_contents(LOG, json_encode(data) + PHP_EOL, FILE_APPEND)
-    echo = json_encode({"status": "logged"})
-    return header, echo
+    echo(json_encode({"status": "logged"}))
 
 
-def active(php_input):
-    """For a browser that looks: says that it is up. (Not in the tutorial.)"""
-    header = "Content-Type: application/json"
-    echo = json_encode({"status": "success", "message": NAME + " aktif"})
-    return header, echo
+def active():
+    """Not in the tutorial: says that it is up, if a browser only looks."""
+    header("Content-Type: application/json")
+    echo(json_encode({"status": "success", "message": NAME + " aktif"}))
 
 
 # ---- Limits ----
@@ -49,10 +45,24 @@ def active(php_input):
 MAX_BODY = 1000000  # bytes of a request
 
 
-# ---- PHP's functions by name. Where PHP warns and goes on with null or false, they raise Failure. ----
+# ---- PHP's functions by name. Where PHP would go on with null or false, they raise Failure. ----
+
+# What belongs to one request. Each request has a thread of its own, and each thread has a REQUEST of its own
+REQUEST = threading.local()
+
+
+def header(text):
+    """Notes the header of the answer."""
+    REQUEST.header = text
+
+
+def echo(text):
+    """Adds the text to the answer."""
+    REQUEST.answer += text
+
 
 def json_decode(body, associative):
-    """The data that the JSON in the body stands for. (associative: PHP's true. Python's data is the same without.)"""
+    """The data that the JSON in the body stands for. (associative is PHP's, and not used. {} stays {}.)"""
     try:
         return json.loads(body.decode())  # decode: bytes, which is what a network carries, into text
     except (ValueError, RecursionError):  # no JSON; JSON with thousands of [ in each other
@@ -63,8 +73,13 @@ def json_encode(data):
     """The data as JSON text without blanks, as PHP's. (PHP also puts a backslash before each /.)"""
     try:
         return json.dumps(data, separators=(",", ":"), allow_nan=False)
-    except (ValueError, RecursionError):  # NaN and 1e999, which loads takes and JSON does not have
+    except (ValueError, RecursionError):  # NaN or 1e999, which json.loads takes though JSON does not have them
         raise Failure(400, "Data yang dikirim bukan JSON yang valid.")
+
+
+def file_get_contents(url):
+    """The body of the request that came: PHP's php://input, the only URL that this server needs."""
+    return REQUEST.body
 
 
 def file_put_contents(path, text, flags):
@@ -103,7 +118,7 @@ def ends_in_half_a_line(file):
 
 def say(text):
     """Prints a line on the console, of 500 letters at the most."""
-    text = text.encode("ascii", "backslashreplace").decode()  # to bytes and back: a letter like é becomes \xe9
+    text = text.encode("ascii", "backslashreplace").decode()  # a letter that is not ASCII becomes \xe9 or the like
     try:
         print(NAME + " " + text[:500] + "\n", end="", flush=True)  # print(text) writes twice: lines could mix
     except OSError:  # the console is gone: that is no reason to stop
@@ -135,42 +150,46 @@ class Handler(BaseHTTPRequestHandler):
         self.answer()
 
     def answer(self):
-        """Sends what the level returns, or an error."""
+        """Sends what the level has echoed, or an error."""
+        REQUEST.header = "Content-Type: text/html; charset=UTF-8"  # PHP's, unless the level calls header()
+        REQUEST.answer = ""
         try:
-            code, header, echo = self.call()
-            name, value = header.split(": ")
-            output = echo.encode()  # text into bytes
+            code = self.call()
+            name, value = REQUEST.header.split(": ")
+            output = REQUEST.answer.encode()  # text into bytes
         except BaseException:  # a mistake in this file, or exit(): show where, and go on
             for line in traceback.format_exc().splitlines():
                 say(line)
             code = 500
             name, value = "Content-Type", "application/json"
-            echo = '{"status":"error","message":"Program %s gagal. Lihat pesan di terminalnya."}' % NAME
-            output = echo.encode()
+            REQUEST.answer = '{"status":"error","message":"Program %s gagal. Lihat pesan di terminalnya."}' % NAME
+            output = REQUEST.answer.encode()
         # by http.server's methods: the first line, the headers, a blank line; then the body
         self.send_response(code)
         self.send_header(name, value)
         self.send_header("Content-Length", str(len(output)))
         self.end_headers()
         self.wfile.write(output)  # wfile: goes to the client
-        say("menjawab: %d %s" % (code, echo))
+        say("menjawab: %d %s" % (code, REQUEST.answer))
 
     def call(self):
-        """Calls the level. Returns a code, and the header and echo of the level or of an error."""
+        """Calls the level. Returns the code of the answer: 200, or that of a Failure."""
         try:
-            body = self.read_body()
+            REQUEST.body = self.read_body()
             if self.path.split("?")[0] != PATH:
                 raise Failure(404, "Alamat tidak ditemukan di %s. Gunakan %s." % (NAME, PATH))
             if self.command == "POST" and self.headers["Sec-Fetch-Site"] == "cross-site":
-                raise Failure(403, "Permintaan dari situs lain ditolak.")  # a browser says so of a form elsewhere
-            if self.command == "GET" and body == b"":
-                header, echo = active(body)  # a browser that looks; PHP would take its empty body for data
+                # a browser adds this header; here the form stands on a page of another site
+                raise Failure(403, "Permintaan dari situs lain ditolak.")
+            if self.command == "GET" and REQUEST.body == b"":
+                active()  # a browser that only looks; PHP would take its empty body for data
             else:
-                header, echo = level4(body)
-            return 200, header, echo
+                level4()
+            return 200
         except Failure as failure:
-            echo = json_encode({"status": "error", "message": failure.message})
-            return failure.code, "Content-Type: application/json", echo
+            REQUEST.header = "Content-Type: application/json"
+            REQUEST.answer = json_encode({"status": "error", "message": failure.message})
+            return failure.code
 
     def read_body(self):
         """The body of the request, as long as its header Content-Length says."""
@@ -211,10 +230,10 @@ if __name__ == "__main__":  # if this file is run, not imported
         sys.exit("%s: --port harus dari 0 sampai 65535, bukan %d." % (NAME, arguments.port))
     try:
         web_server = Server((arguments.bind, arguments.port), Handler)
-    except (OSError, TypeError) as problem:  # TypeError: --bind é..b
-        way_out = "Pakai --port atau --bind lain."
-        if isinstance(problem, OSError) and problem.errno == errno.EADDRINUSE:  # the port is taken
-            way_out = "Mungkin server yang lama masih berjalan: hentikan dulu, atau pakai --port lain."
+    except Exception as problem:  # the port is taken, or the address is not this machine's
+        way_out = "Mungkin server yang lama masih berjalan: hentikan dulu, atau pakai --port lain."
+        if arguments.bind != "127.0.0.1":
+            way_out = "Periksa --bind. " + way_out
         sys.exit("%s: %s port %d: %s. %s" % (NAME, arguments.bind, arguments.port, problem, way_out))
     host, PORT = web_server.server_address  # with --port 0 it is one that was free
     say("siap di http://%s:%d%s dan menulis ke %s (Ctrl+C menghentikannya)" % (host, PORT, PATH, LOG))
