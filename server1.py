@@ -307,14 +307,14 @@ class Handler(BaseHTTPRequestHandler):
             code = 500
             response = "Program %s gagal. Lihat pesan di terminalnya." % NAME
             output = (PAGE_TOP + "<pre>" + response + "</pre>").encode()
+        if response:  # no line for an empty form
+            say("menjawab: %d" % code)
         # by http.server's methods: the first line, the headers, a blank line; then the body
         self.send_response(code)
         self.send_header("Content-Type", "text/html; charset=UTF-8")
         self.send_header("Content-Length", str(len(output)))
         self.end_headers()
         self.wfile.write(output)  # wfile: goes to the client
-        if response:  # no line for an empty form
-            say("menjawab: %d" % code)
 
     def call(self):
         """Calls the level. Returns a code, and the response of the level or the sentence of a Failure."""

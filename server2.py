@@ -249,13 +249,13 @@ class Handler(BaseHTTPRequestHandler):
             name, value = "Content-Type", "application/json"
             REQUEST.answer = '{"status":"error","message":"Program %s gagal. Lihat pesan di terminalnya."}' % NAME
             output = REQUEST.answer.encode()
+        say("menjawab: %d %s" % (code, REQUEST.answer))
         # by http.server's methods: the first line, the headers, a blank line; then the body
         self.send_response(code)
         self.send_header(name, value)
         self.send_header("Content-Length", str(len(output)))
         self.end_headers()
         self.wfile.write(output)  # wfile: goes to the client
-        say("menjawab: %d %s" % (code, REQUEST.answer))
 
     def call(self):
         """Calls the level. Returns the code of the answer: 200, or that of a Failure."""

@@ -36,10 +36,12 @@ class Kit:
         """Start the servers with these numbers (3, 2 and 1 if there are none) and wait until they are up."""
         for number in numbers or (3, 2, 1):
             words = run_all.command(number, self.files, self.ports, level, log=str(self.log))
+            started = self.output(number).count(" siap di ")
             with open(self.printed(number), "ab") as output:
                 process = common.start(*words, output=output)
             self.processes[number] = process
             assert common.is_up(process, self.ports[number]), self.output(number)
+            assert wait_until(lambda: self.output(number).count(" siap di ") > started), self.output(number)
         return self
 
     def stop(self, *numbers):

@@ -62,6 +62,16 @@ def test_a_port_that_cannot_be_had_is_one_sentence(python, file, tmp_path):
 
 
 @pytest.mark.parametrize("python", PYTHONS)
+@pytest.mark.parametrize("file", [row[0] for row in ANSWERS])
+def test_an_address_that_is_not_this_machine_s_is_one_sentence(python, file, tmp_path):
+    for address in ("192.0.2.1", "::1", "a..b", "x" * 70):
+        process = start_alone(python, file, tmp_path, "--port", "0", "--bind", address)
+        said, _ = process.communicate(timeout=30)
+        assert process.returncode in (1, 2)
+        assert said.count("\n") == 1 and "--bind" in said and address in said and "Traceback" not in said
+
+
+@pytest.mark.parametrize("python", PYTHONS)
 @pytest.mark.parametrize("url", ["", "x", "ftp://127.0.0.1/", "file:///etc/passwd", "http://", "http://[", "http:///a",
                                  "http://127.0.0.1:x/", "https://127.0.0.1/", "http://127.0.0.1/a b"])
 @pytest.mark.parametrize("file, option", [("server1.py", "--api-url"), ("server2.py", "--log-url")])
