@@ -84,7 +84,8 @@ MAX_SILENCE = 3       # seconds that Server 3 may be silent; Server 1 waits 6 fo
 
 # ---- PHP's functions by name. Where PHP would go on with null or false, they raise Failure. ----
 
-# What belongs to one request. Each request has a thread of its own, and each thread has a REQUEST of its own
+# What belongs to one request. Each request has a thread of its own, and each thread has a REQUEST of its own:
+# two requests at the same time do not mix what they echo
 REQUEST = threading.local()
 
 
@@ -119,7 +120,7 @@ def stream_context_create(options):
     return options["http"]
 
 
-def file_get_contents(url, use_include_path=False, context=None, server="", expected=""):
+def file_get_contents(url, use_include_path=False, context=None, server="Server tujuan", expected="success"):
     """The body of the request that came, if the URL is php://input. Of any other URL: the text of the reply to
     what the context says, or to a GET. (use_include_path is PHP's, and not used.)
 
@@ -127,28 +128,28 @@ def file_get_contents(url, use_include_path=False, context=None, server="", expe
     """
     if url == "php://input":
         return REQUEST.body
-    who = "%s (%s)" % (server, url)
+    who = f"{server} ({url})"
     if context:
         content = context["content"]
         if len(content) > MAX_BODY:
-            raise Failure(413, "Data terlalu besar untuk dikirim ke %s." % who)
+            raise Failure(413, f"Data terlalu besar untuk dikirim ke {who}.")
         name, value = context["header"].split(": ")
         request = Request(url, data=content.encode(), headers={name: value}, method=context["method"])
-        say("memanggil: %s %s %s" % (context["method"], url, content))
+        say(f"memanggil: {context['method']} {url} {content}")
     else:
         request = Request(url)
-        say("memanggil: GET %s" % url)
+        say(f"memanggil: GET {url}")
     try:
         code, body = send(request)
     except socket.timeout as error:  # there is a connection, but no reply
-        say("gagal: %r" % error)
-        raise Failure(502, "%s tidak membalas dalam %d detik. Mungkin data tetap diproses." % (who, MAX_SILENCE))
+        say(f"gagal: {error!r}")  # !r: as Python writes it
+        raise Failure(502, f"{who} tidak membalas dalam {MAX_SILENCE} detik. Mungkin data tetap diproses.")
     except (BrokenPipeError, ConnectionAbortedError, ConnectionResetError, HTTPException) as error:
-        say("gagal: %r" % error)  # the connection broke, or the reply is no HTTP
-        raise Failure(502, INVALID % who)
+        say(f"gagal: {error!r}")  # the connection broke, or the reply is no HTTP
+        raise Failure(502, f"Balasan dari {who} tidak valid.")
     except OSError as error:  # any other error of the network (those above are OSErrors, too): no connection
-        say("gagal: %r" % error)
-        raise Failure(502, "%s tidak dapat dihubungi. Pastikan %s sudah dijalankan." % (who, server))
+        say(f"gagal: {error!r}")
+        raise Failure(502, f"{who} tidak dapat dihubungi. Pastikan {server} sudah dijalankan.")
     return check(code, body, who, expected)
 
 
@@ -170,15 +171,12 @@ def send(request):
     """Sends the request. Returns the code (200, 404, ...) and the body of the reply."""
     try:
         with OPENER.open(request, timeout=MAX_SILENCE) as reply:  # with: closes the connection at the end
-            body = BufferedReader(reply).read(MAX_REPLY)  # reply.read() can be tricked into reading more
+            body = BufferedReader(reply).read(MAX_REPLY)  # reply.read() can be tricked: by a part of -1 bytes
             if reply.length or len(body) == MAX_REPLY:  # length: so many bytes are missing; or there may be more
                 body = b""
             return reply.code, body
     except URLError as error:
         raise error.reason  # urllib puts an error of the network into a URLError; this takes it out again
-
-
-INVALID = "Balasan dari %s tidak valid."
 
 
 def check(code, body, who, expected):
@@ -187,18 +185,18 @@ def check(code, body, who, expected):
         text = body.decode()
         result = json.loads(text)
     except (ValueError, RecursionError):  # no text, no JSON; JSON with thousands of [ in each other
-        raise Failure(502, INVALID % who)
+        raise Failure(502, f"Balasan dari {who} tidak valid.")
     if not isinstance(result, dict):  # JSON, but a list, a number, null
-        raise Failure(502, INVALID % who)
+        raise Failure(502, f"Balasan dari {who} tidak valid.")
     status = result.get("status")
     message = result.get("message")
     if code == 200 and status == expected:
         return text
     if isinstance(message, str) and message.strip() != "":
-        raise Failure(502, "%s: %s" % (who, message[:500]))
+        raise Failure(502, f"{who}: {message[:500]}")
     if status is not None and status != expected:
-        raise Failure(502, "%s: status-nya bukan %s" % (who, expected))
-    raise Failure(502, INVALID % who)
+        raise Failure(502, f"{who}: status-nya bukan {expected}")
+    raise Failure(502, f"Balasan dari {who} tidak valid.")
 
 
 def say(text):
@@ -213,7 +211,10 @@ def say(text):
 # ---- The web server, as php -S is PHP's. Read it once; a new level needs no change here. ----
 
 class Handler(BaseHTTPRequestHandler):
-    """Handles one request. The Server below makes a Handler for each client, which calls handle."""
+    """Handles one request. The Server below makes a Handler for each client, and it goes:
+
+    handle -> do_GET or do_POST -> answer -> call -> read_body, then the level
+    """
 
     timeout = 10  # seconds that a client may be silent
     # what http.server itself sends when a request is no HTTP, or neither GET nor POST (it fills in the code):
@@ -226,7 +227,7 @@ class Handler(BaseHTTPRequestHandler):
         except OSError:  # the client has gone away
             pass
         except (ValueError, TypeError) as error:  # its headers are such that Python fails to read them
-            say("permintaan tidak valid: %r" % error)
+            say(f"permintaan tidak valid: {error!r}")
 
     def do_GET(self):
         self.answer()
@@ -247,9 +248,9 @@ class Handler(BaseHTTPRequestHandler):
                 say(line)
             code = 500
             name, value = "Content-Type", "application/json"
-            REQUEST.answer = '{"status":"error","message":"Program %s gagal. Lihat pesan di terminalnya."}' % NAME
+            REQUEST.answer = '{"status":"error","message":"Program ' + NAME + ' gagal. Lihat pesan di terminalnya."}'
             output = REQUEST.answer.encode()
-        say("menjawab: %d %s" % (code, REQUEST.answer))
+        say(f"menjawab: {code} {REQUEST.answer}")
         # by http.server's methods: the first line, the headers, a blank line; then the body
         self.send_response(code)
         self.send_header(name, value)
@@ -262,7 +263,7 @@ class Handler(BaseHTTPRequestHandler):
         try:
             REQUEST.body = self.read_body()
             if self.path.split("?")[0] != PATH:
-                raise Failure(404, "Alamat tidak ditemukan di %s. Gunakan %s." % (NAME, PATH))
+                raise Failure(404, f"Alamat tidak ditemukan di {NAME}. Gunakan {PATH}.")
             if self.command == "POST" and self.headers["Sec-Fetch-Site"] == "cross-site":
                 # a browser adds this header; here the form stands on a page of another site
                 raise Failure(403, "Permintaan dari situs lain ditolak.")
@@ -279,7 +280,7 @@ class Handler(BaseHTTPRequestHandler):
     def read_body(self):
         """The body of the request, as long as its header Content-Length says."""
         length = self.headers.get("Content-Length", "0")
-        if not length.isdecimal() or "Transfer-Encoding" in self.headers:  # that is: in pieces, without a length
+        if not length.isdecimal() or "Transfer-Encoding" in self.headers:  # or it comes in pieces, without a length
             raise Failure(400, "Content-Length tidak valid.")
         if len(length) > 7 or int(length) > MAX_BODY:  # with more than 7 digits it is too large anyway
             raise Failure(413, "Data yang dikirim terlalu besar (maksimal 1.000.000 byte).")
@@ -316,21 +317,23 @@ if __name__ == "__main__":  # if this file is run, not imported
     LOG_URL = arguments.log_url
     # \w: a letter or digit, \d: a digit, \S: anything but a blank
     if not re.fullmatch(r"http://[\w.-]+(:\d+)?/\S*", LOG_URL):
-        sys.exit("%s: --log-url harus seperti http://127.0.0.1:8002/log.php." % NAME)
+        sys.exit(f"{NAME}: --log-url harus seperti http://127.0.0.1:8002/log.php.")
     if not 0 <= arguments.port <= 65535:
-        sys.exit("%s: --port harus dari 0 sampai 65535, bukan %d." % (NAME, arguments.port))
+        sys.exit(f"{NAME}: --port harus dari 0 sampai 65535, bukan {arguments.port}.")
     try:
         web_server = Server((arguments.bind, arguments.port), Handler)
     except Exception as problem:  # the port is taken, or the address is not this machine's
         way_out = "Mungkin server yang lama masih berjalan: hentikan dulu, atau pakai --port lain."
         if arguments.bind != "127.0.0.1":
             way_out = "Periksa --bind. " + way_out
-        sys.exit("%s: %s port %d: %s. %s" % (NAME, arguments.bind, arguments.port, problem, way_out))
+        sys.exit(f"{NAME}: {arguments.bind} port {arguments.port}: {problem}. {way_out}")
     host, PORT = web_server.server_address  # with --port 0 it is one that was free
+    if LOG_URL == f"http://{host}:{PORT}{PATH}":  # it would call itself without end
+        sys.exit(f"{NAME}: --log-url tidak boleh alamat {NAME} sendiri.")
     calls = ""
     if arguments.level >= 4:
         calls = " dan memanggil " + LOG_URL
-    say("siap di http://%s:%d%s level %d%s (Ctrl+C menghentikannya)" % (host, PORT, PATH, arguments.level, calls))
+    say(f"siap di http://{host}:{PORT}{PATH} level {arguments.level}{calls} (Ctrl+C menghentikannya)")
     try:
         web_server.serve_forever()
     except KeyboardInterrupt:  # Ctrl+C

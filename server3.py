@@ -47,7 +47,8 @@ MAX_BODY = 1000000  # bytes of a request
 
 # ---- PHP's functions by name. Where PHP would go on with null or false, they raise Failure. ----
 
-# What belongs to one request. Each request has a thread of its own, and each thread has a REQUEST of its own
+# What belongs to one request. Each request has a thread of its own, and each thread has a REQUEST of its own:
+# two requests at the same time do not mix what they echo
 REQUEST = threading.local()
 
 
@@ -79,6 +80,7 @@ def json_encode(data):
 
 def file_get_contents(url):
     """The body of the request that came: PHP's php://input, the only URL that this server needs."""
+    assert url == "php://input"  # any other is a mistake in this file
     return REQUEST.body
 
 
@@ -91,8 +93,8 @@ def file_put_contents(path, text, flags):
                     text = PHP_EOL + text
                 file.write(text.encode())  # encode: text into bytes
     except OSError as problem:
-        say("tidak dapat menulis ke %s: %s" % (path, problem.strerror))
-        raise Failure(500, "%s tidak dapat menulis ke %s." % (NAME, os.path.basename(path)))
+        say(f"tidak dapat menulis ke {path}: {problem.strerror}")
+        raise Failure(500, f"{NAME} tidak dapat menulis ke {os.path.basename(path)}.")
 
 
 # ---- Helpers: what PHP has no need of, or does unseen. ----
@@ -128,7 +130,10 @@ def say(text):
 # ---- The web server, as php -S is PHP's. Read it once; a new level needs no change here. ----
 
 class Handler(BaseHTTPRequestHandler):
-    """Handles one request. The Server below makes a Handler for each client, which calls handle."""
+    """Handles one request. The Server below makes a Handler for each client, and it goes:
+
+    handle -> do_GET or do_POST -> answer -> call -> read_body, then the level
+    """
 
     timeout = 10  # seconds that a client may be silent
     # what http.server itself sends when a request is no HTTP, or neither GET nor POST (it fills in the code):
@@ -141,7 +146,7 @@ class Handler(BaseHTTPRequestHandler):
         except OSError:  # the client has gone away
             pass
         except (ValueError, TypeError) as error:  # its headers are such that Python fails to read them
-            say("permintaan tidak valid: %r" % error)
+            say(f"permintaan tidak valid: {error!r}")
 
     def do_GET(self):
         self.answer()
@@ -162,9 +167,9 @@ class Handler(BaseHTTPRequestHandler):
                 say(line)
             code = 500
             name, value = "Content-Type", "application/json"
-            REQUEST.answer = '{"status":"error","message":"Program %s gagal. Lihat pesan di terminalnya."}' % NAME
+            REQUEST.answer = '{"status":"error","message":"Program ' + NAME + ' gagal. Lihat pesan di terminalnya."}'
             output = REQUEST.answer.encode()
-        say("menjawab: %d %s" % (code, REQUEST.answer))
+        say(f"menjawab: {code} {REQUEST.answer}")
         # by http.server's methods: the first line, the headers, a blank line; then the body
         self.send_response(code)
         self.send_header(name, value)
@@ -177,7 +182,7 @@ class Handler(BaseHTTPRequestHandler):
         try:
             REQUEST.body = self.read_body()
             if self.path.split("?")[0] != PATH:
-                raise Failure(404, "Alamat tidak ditemukan di %s. Gunakan %s." % (NAME, PATH))
+                raise Failure(404, f"Alamat tidak ditemukan di {NAME}. Gunakan {PATH}.")
             if self.command == "POST" and self.headers["Sec-Fetch-Site"] == "cross-site":
                 # a browser adds this header; here the form stands on a page of another site
                 raise Failure(403, "Permintaan dari situs lain ditolak.")
@@ -194,7 +199,7 @@ class Handler(BaseHTTPRequestHandler):
     def read_body(self):
         """The body of the request, as long as its header Content-Length says."""
         length = self.headers.get("Content-Length", "0")
-        if not length.isdecimal() or "Transfer-Encoding" in self.headers:  # that is: in pieces, without a length
+        if not length.isdecimal() or "Transfer-Encoding" in self.headers:  # or it comes in pieces, without a length
             raise Failure(400, "Content-Length tidak valid.")
         if len(length) > 7 or int(length) > MAX_BODY:  # with more than 7 digits it is too large anyway
             raise Failure(413, "Data yang dikirim terlalu besar (maksimal 1.000.000 byte).")
@@ -227,16 +232,16 @@ if __name__ == "__main__":  # if this file is run, not imported
     arguments = parser.parse_args()
     LOG = arguments.log  # from here on, functions see this
     if not 0 <= arguments.port <= 65535:
-        sys.exit("%s: --port harus dari 0 sampai 65535, bukan %d." % (NAME, arguments.port))
+        sys.exit(f"{NAME}: --port harus dari 0 sampai 65535, bukan {arguments.port}.")
     try:
         web_server = Server((arguments.bind, arguments.port), Handler)
     except Exception as problem:  # the port is taken, or the address is not this machine's
         way_out = "Mungkin server yang lama masih berjalan: hentikan dulu, atau pakai --port lain."
         if arguments.bind != "127.0.0.1":
             way_out = "Periksa --bind. " + way_out
-        sys.exit("%s: %s port %d: %s. %s" % (NAME, arguments.bind, arguments.port, problem, way_out))
+        sys.exit(f"{NAME}: {arguments.bind} port {arguments.port}: {problem}. {way_out}")
     host, PORT = web_server.server_address  # with --port 0 it is one that was free
-    say("siap di http://%s:%d%s dan menulis ke %s (Ctrl+C menghentikannya)" % (host, PORT, PATH, LOG))
+    say(f"siap di http://{host}:{PORT}{PATH} dan menulis ke {LOG} (Ctrl+C menghentikannya)")
     try:
         web_server.serve_forever()
     except KeyboardInterrupt:  # Ctrl+C

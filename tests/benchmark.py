@@ -132,7 +132,7 @@ def wrk(script, connections, url):
 
 def requests_per_second(folder):
     """Part 1: the three servers against the plain chain."""
-    print("1. Requests in a second (target: within a tenth of the plain chain's)")
+    print("1. Requests in a second (target: as many as the plain chain)")
     script = os.path.join(folder, "post.lua")
     with open(script, "w") as file:
         file.write(SCRIPT)

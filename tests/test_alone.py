@@ -82,6 +82,16 @@ def test_an_url_that_is_none_is_refused_at_the_start(python, file, option, url, 
     assert option in said.splitlines()[-1] and "http://127.0.0.1:" in said and "Traceback" not in said
 
 
+@pytest.mark.parametrize("file, option, path", [("server1.py", "--api-url", "/"), ("server2.py", "--log-url", "/api.php")])
+def test_a_server_that_would_call_itself_does_not_start(file, option, path, tmp_path):
+    port = common.free_ports(1)[0]
+    url = "http://127.0.0.1:%d%s" % (port, path)
+    process = start_alone(sys.executable, file, tmp_path, "--port", str(port), option, url)
+    said, _ = process.communicate(timeout=10)
+    assert process.returncode == 1
+    assert said.count("\n") == 1 and option in said
+
+
 @pytest.mark.parametrize("number, path, fault", [(2, "/kirim.php", "Server 3 (http://127.0.0.1:9/x) tidak dapat dihubungi"),
                                                  (3, "/simpan.php", "Server 4 tidak dapat menulis ke log4.txt")])
 def test_a_copy_for_a_fourth_server_is_changed_in_its_constants_alone(number, path, fault, tmp_path):

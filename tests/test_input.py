@@ -102,6 +102,18 @@ def test_a_body_that_is_no_json_is_answered_with_400(chain, number):
     check_that_all_is_well(chain)
 
 
+@pytest.mark.parametrize("number", [2, 3])
+def test_json_that_is_nested_as_deep_as_can_just_be_read_is_no_traceback(chain, number):
+    said = {200: b'"data":[' if number == 2 else b'"logged"', 400: NOT_JSON.encode(), 502: NOT_JSON.encode()}
+    statuses = []
+    for depth in range(900, 1050):
+        answer = chain.raw(number, request(number, b"[" * depth + b"]" * depth))
+        statuses.append(int(answer[9:12]))
+        assert said[statuses[-1]] in answer
+    assert statuses == sorted(statuses)
+    assert "Traceback" not in chain.output()
+
+
 def test_what_grows_beyond_the_limit_on_its_way_is_not_sent(chain):
     letters = ("\u00e9" * 400000).encode()  # 2 bytes each; as JSON 6
     for number, body in [(1, b"nama=" + letters), (1, b"nama=" + b"x" * 999990), (2, b'"' + letters + b'"')]:

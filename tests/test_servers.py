@@ -180,6 +180,15 @@ def test_whatever_a_level_raises_or_returns_is_answered(kit, number, mistake):
     assert [line for line in printed if not line.startswith("Server %d " % number)] == []
 
 
+@pytest.mark.parametrize("level", [2, 3, 4])
+def test_a_level_of_server_1_that_forgets_its_return_is_no_success(kit, level):
+    edit(kit, 1, lambda lines: lines.remove(next(line for line in lines if line.startswith("    return response  #"))))
+    kit.start(level=level)
+    status, page = kit.post(1, "Budi")
+    assert status == 500 and "Program Server 1 gagal." in page
+    assert kit.get(1)[0] == 200
+
+
 @pytest.mark.parametrize("number, name, line, indent", BUGS, ids=["%d-%s" % bug[:2] for bug in BUGS])
 def test_a_bug_of_the_student_s_own_is_said_with_file_and_line(kit, number, name, line, indent):
     edit(kit, number, lambda lines: lines.insert(line - 1, " " * indent + "mistyped"))
