@@ -318,8 +318,8 @@ if __name__ == "__main__":  # if this file is run, not imported
     # \w: a letter or digit, \d: a digit, \S: anything but a blank
     if not re.fullmatch(r"http://[\w.-]+(:\d+)?/\S*", LOG_URL):
         sys.exit(f"{NAME}: --log-url harus seperti http://127.0.0.1:8002/log.php.")
-    if not 0 <= arguments.port <= 65535:
-        sys.exit(f"{NAME}: --port harus dari 0 sampai 65535, bukan {arguments.port}.")
+    if LOG_URL == f"http://{arguments.bind}:{arguments.port}{PATH}":  # it would call itself without end
+        sys.exit(f"{NAME}: --log-url tidak boleh alamat {NAME} sendiri.")
     try:
         web_server = Server((arguments.bind, arguments.port), Handler)
     except Exception as problem:  # the port is taken, or the address is not this machine's
@@ -328,8 +328,6 @@ if __name__ == "__main__":  # if this file is run, not imported
             way_out = "Periksa --bind. " + way_out
         sys.exit(f"{NAME}: {arguments.bind} port {arguments.port}: {problem}. {way_out}")
     host, PORT = web_server.server_address  # with --port 0 it is one that was free
-    if LOG_URL == f"http://{host}:{PORT}{PATH}":  # it would call itself without end
-        sys.exit(f"{NAME}: --log-url tidak boleh alamat {NAME} sendiri.")
     calls = ""
     if arguments.level >= 4:
         calls = " dan memanggil " + LOG_URL

@@ -231,8 +231,6 @@ if __name__ == "__main__":  # if this file is run, not imported
     parser.add_argument("--log", metavar="FILE", default=LOG)
     arguments = parser.parse_args()
     LOG = arguments.log  # from here on, functions see this
-    if not 0 <= arguments.port <= 65535:
-        sys.exit(f"{NAME}: --port harus dari 0 sampai 65535, bukan {arguments.port}.")
     try:
         web_server = Server((arguments.bind, arguments.port), Handler)
     except Exception as problem:  # the port is taken, or the address is not this machine's

@@ -180,6 +180,14 @@ def test_whatever_a_level_raises_or_returns_is_answered(kit, number, mistake):
     assert [line for line in printed if not line.startswith("Server %d " % number)] == []
 
 
+@pytest.mark.parametrize("number", [2, 3])
+def test_a_level_that_names_no_header_sends_text_as_in_php(kit, number):
+    edit(kit, number, lambda lines: lines.remove('    header("Content-Type: application/json")'))  # the first
+    kit.start(level=1)
+    answer = kit.raw(number, b"POST %s HTTP/1.0\r\nContent-Length: 2\r\n\r\n{}" % run_all.PATHS[number].encode())
+    assert b" 200 " in answer and b"\r\nContent-Type: text/html; charset=UTF-8\r\n" in answer
+
+
 @pytest.mark.parametrize("level", [2, 3, 4])
 def test_a_level_of_server_1_that_forgets_its_return_is_no_success(kit, level):
     edit(kit, 1, lambda lines: lines.remove(next(line for line in lines if line.startswith("    return response  #"))))
