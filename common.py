@@ -1,21 +1,25 @@
 # SPDX-License-Identifier: 0BSD
-"""What run_all.py and the tests share: start a server process, know that it is up, stop it.
+"""What run_all.py and the tests share: start a server process, know that it is up, pause it, stop it.
 
 No server imports this file: each of them is whole by itself, so that it can be copied alone
 into an empty folder and run there.
 
-Run as a program, which start() does, this file runs a server file and ends when its standard
-input is closed. So a server never outlives the program that started it, whatever ends that
-one. It needs no signal, and so works on every system.
+Run as a program, which start() does, this file runs a server file, and heeds its standard input,
+a pipe from the program that started it: a letter pauses the server or lets it go on, and at the
+end of the input the server ends. So a server never outlives the program that started it, whatever
+ends that one. It needs no signal, and so works on every system.
 """
 import contextlib
 import os
-import runpy
 import socket
 import subprocess
 import sys
 import threading
 import time
+import traceback
+import types
+
+PAUSE, RESUME = b"p", b"r"  # what pause() and resume() write into the pipe
 
 
 def start(file, *options, output=None):
@@ -23,9 +27,8 @@ def start(file, *options, output=None):
 
     output is where it prints, its errors too: as subprocess.Popen's stdout.
     """
-    command = [sys.executable, "-u", os.path.abspath(__file__), file]
-    return subprocess.Popen(command + [str(option) for option in options],
-                            stdin=subprocess.PIPE, stdout=output, stderr=subprocess.STDOUT)
+    command = [sys.executable, os.path.abspath(__file__), file] + [str(option) for option in options]
+    return subprocess.Popen(command, bufsize=0, stdin=subprocess.PIPE, stdout=output, stderr=subprocess.STDOUT)
 
 
 def is_up(process, port, host="127.0.0.1", seconds=10):
@@ -36,23 +39,40 @@ def is_up(process, port, host="127.0.0.1", seconds=10):
     deadline = time.monotonic() + seconds
     while process.poll() is None and time.monotonic() < deadline:
         try:
-            with socket.create_connection((host, port), timeout=1) as connection:
-                connection.shutdown(socket.SHUT_WR)
-                connection.recv(1)
-                return True
+            socket.create_connection((host, port), timeout=1).close()
+            return True
         except OSError:
             time.sleep(0.01)
     return False
 
 
-def stop(process):
-    """End a started process, if it has not ended yet, and wait for that, 1 second at the most."""
-    process.stdin.close()
-    try:
-        process.wait(timeout=1)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+def pause(process):
+    """Let a started server hang: it takes connections and is silent. Nothing if it has ended."""
+    tell(process, PAUSE)
+
+
+def resume(process):
+    """Let a paused server go on, with what came meanwhile. Nothing if it has ended."""
+    tell(process, RESUME)
+
+
+def tell(process, letter):
+    """Write a letter into the pipe that a started server listens to."""
+    with contextlib.suppress(OSError):  # it has ended
+        process.stdin.write(letter)
+
+
+def stop(*processes):
+    """End started processes, those that have not ended yet. Returns when all have, after 1 second at the most."""
+    for process in processes:
+        process.stdin.close()
+    deadline = time.monotonic() + 1
+    for process in processes:
+        try:
+            process.wait(timeout=max(0, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
 def free_ports(count, host="127.0.0.1"):
@@ -64,18 +84,75 @@ def free_ports(count, host="127.0.0.1"):
         return [one.getsockname()[1] for one in sockets]
 
 
-def end_with_input():
-    """End this process when its standard input is closed."""
-    while os.read(0, 1024):  # not sys.stdin, which would abort Python's exit while a thread reads it
-        pass
+# ---- What runs in the server's process, beside the server file. ----
+
+RUNNING = threading.Event()  # is set but while the server is paused
+RUNNING.set()
+
+
+def make_sockets_wait():
+    """Make whatever the server takes, reads or sends through a socket wait while it is paused.
+
+    The system takes connections for a server that listens, so those that come meanwhile wait, too.
+    """
+    for name in ("accept", "recv", "recv_into", "send", "sendall"):
+        setattr(socket.socket, name, waiting(getattr(socket.socket, name)))
+
+
+def waiting(method):
+    """The method, with a wait until the server is running: before, and after if it was paused meanwhile."""
+    def wait_and_call(*args):
+        RUNNING.wait()
+        try:
+            return method(*args)
+        finally:
+            RUNNING.wait()
+    return wait_and_call
+
+
+def listen_to(pipe):
+    """Pause and go on as the letters in the pipe say, and end this process with the last of them."""
+    # not by a Python file, which would abort Python's exit while a thread reads it
+    for letter in iter(lambda: os.read(pipe, 1), b""):
+        if letter == PAUSE:
+            RUNNING.clear()
+        else:
+            RUNNING.set()
     os._exit(0)
+
+
+def take_input():
+    """Returns the pipe that is the standard input; in its place the server has an empty one."""
+    pipe = os.dup(0)
+    with open(os.devnull) as nothing:
+        os.dup2(nothing.fileno(), 0)
+    return pipe
+
+
+def run_file(file):
+    """Run a server file as Python itself does: as __main__, and with an error as Python shows it."""
+    program = types.ModuleType("__main__")
+    program.__file__ = file
+    sys.modules["__main__"] = program
+    try:
+        with open(file, "rb") as source:
+            code = compile(source.read(), file, "exec", dont_inherit=True)
+        exec(code, program.__dict__)
+    except KeyboardInterrupt:
+        pass
+    except Exception:
+        kind, error, calls = sys.exc_info()
+        while calls and calls.tb_frame.f_code.co_filename == __file__:  # the calls in this file
+            calls = calls.tb_next
+        traceback.print_exception(kind, error, calls)
+        sys.exit(1)
 
 
 if __name__ == "__main__":
     del sys.argv[0]
     sys.path[0] = os.path.dirname(os.path.abspath(sys.argv[0]))
-    threading.Thread(target=end_with_input, daemon=True).start()
-    try:
-        runpy.run_path(sys.argv[0], run_name="__main__")
-    except KeyboardInterrupt:
-        pass
+    # whole lines, for the servers print into one pipe; \xe9 for a letter that some consoles lack
+    sys.stdout = sys.stderr = open(1, "w", buffering=1, encoding="ascii", errors="backslashreplace", closefd=False)
+    make_sockets_wait()
+    threading.Thread(target=listen_to, args=[take_input()], daemon=True).start()
+    run_file(sys.argv[0])

@@ -10,9 +10,10 @@ import json
 import os
 import queue
 import re
+import shlex
 import shutil
+import signal
 import socket
-import subprocess
 import sys
 import tempfile
 import threading
@@ -26,24 +27,31 @@ from http.client import HTTPException
 FOLDER = os.path.dirname(os.path.abspath(__file__))
 LEVELS = {1: [1, 2], 2: [1, 2], 3: [1, 2], 4: [1, 2, 3]}  # the servers of each level
 PATHS = {1: "/", 2: "/api.php", 3: "/log.php"}
+PORT = 8000            # of Server 1; the others have the next ones
+LOOPBACK = "127.0.0.1"
+EVERYWHERE = "0.0.0.0"
+MAX_LINES = 10000      # that wait for a terminal that stands still
+MAX_LINE = 1000        # bytes; what is longer goes on in a new line
 NAME = "Siti Nurhaliza"  # what --check sends
 
 sys.dont_write_bytecode = True  # leaves the folder as it is
 try:
     import common
 except ImportError:
-    sys.exit("run_all: common.py is not beside run_all.py. If this is inside a ZIP file, "
-             "extract all of it first, and start run_all.py in the new folder.")
+    sys.exit("run_all: common.py tidak ada di folder run_all.py. Kalau ini di dalam file ZIP, ekstrak dulu "
+             "semuanya, lalu jalankan run_all.py di folder hasil ekstraksi.")
 
+
+# ---- Options ----
 
 def main():
     """Read the command line and do what it says. Returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
     parser.add_argument("--level", type=int, choices=LEVELS,
                         help="of the tutorial (default: 4; with --check: all)")
-    parser.add_argument("--bind", metavar="ADDRESS", default="127.0.0.1",
-                        help="where Server 1 listens; 0.0.0.0 lets other machines in")
-    parser.add_argument("--port", type=int, default=8000,
+    parser.add_argument("--bind", metavar="ADDRESS",
+                        help="where Server 1 listens (default: 127.0.0.1); 0.0.0.0 lets other machines in")
+    parser.add_argument("--port", type=int, default=PORT,
                         help="of Server 1, the others take the next ones (default: 8000; 0: free ones)")
     parser.add_argument("--log", metavar="FILE", help="of Server 3 (default: log.txt beside server3.py)")
     parser.add_argument("--from", dest="folder", metavar="FOLDER",
@@ -52,20 +60,29 @@ def main():
     parser.add_argument("--check", action="store_true",
                         help="send a name through each level, say how it went, and end")
     options = parser.parse_args()
-    if not 0 <= options.port <= 65533:
-        parser.error("--port must be from 0 to 65533")
-    try:
-        common.free_ports(1, options.bind)
-    except OSError as error:
-        parser.error("--bind: this machine has no address %s (%s)" % (options.bind, error))
     files = find_files(options.folder)
     if options.check:
         return check([options.level] if options.level else LEVELS, files)
-    level = options.level or 4
-    ports = choose_ports(options.port, LEVELS[level], options.bind)
-    commands = {number: command(number, files, ports, level, options.bind, options.log) for number in ports}
-    return Terminal(commands).run(ports, options.bind, options.open)
+    return run(options, files)
 
+
+def run(options, files):
+    """Run the servers of a level until Ctrl+C, then end this process with the exit status."""
+    if not 0 <= options.port <= 65533:
+        fail("--port harus dari 0 sampai 65533, bukan %d." % options.port)
+    if os.name == "posix":  # to be in the background of a terminal is no reason to stop
+        signal.signal(signal.SIGTTIN, signal.SIG_IGN)
+        signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+    level = options.level or 4
+    bind = find_address(options.bind or LOOPBACK)
+    show("run_all: memulai %s (level %d). Tunggu sebentar ..." % (name_all(LEVELS[level]), level))
+    ports = choose_ports(options, LEVELS[level], bind)
+    commands = {number: command(number, files, ports, level, bind, options.log) for number in ports}
+    status = Terminal(commands, ports, bind).run(options.open)
+    os._exit(status)  # sys.exit would wait for a terminal that stands still
+
+
+# ---- Files, commands and ports ----
 
 def find_files(folder):
     """{number: path} of the server files: from the folder where it has them, else from the kit."""
@@ -73,201 +90,375 @@ def find_files(folder):
     own = {number: os.path.join(folder or FOLDER, "server%d.py" % number) for number in PATHS}
     own = {number: path for number, path in own.items() if os.path.isfile(path)}
     if not own:
-        fail("there is no server1.py, server2.py or server3.py in %s." % (folder or FOLDER))
+        fail("tidak ada server1.py, server2.py atau server3.py di folder %s. Periksa nama foldernya."
+             % (folder or FOLDER))
     files.update(own)
     for path in files.values():
         if not os.path.isfile(path):
-            fail("there is no %s." % path)
+            fail("tidak ada file %s. Salin lagi file itu ke sana." % path)
     return files
 
 
-def command(number, files, ports, level, bind="127.0.0.1", log=None):
+def command(number, files, ports, level, bind=LOOPBACK, log=None):
     """The file of a server and its options, as common.start takes them."""
-    words = [files[number], "--port", str(ports[number])]
+    words = [os.path.abspath(files[number]), "--port", str(ports[number])]
     if number == 1:
         words += ["--level", str(level), "--bind", bind, "--api-url", url(2, ports)]
     elif number == 2:
         words += ["--level", str(level)]
         words += ["--log-url", url(3, ports)] if 3 in ports else []
     elif log:
-        words += ["--log", log]
+        words += ["--log", os.path.abspath(log)]
     return words
-
-
-def url(number, ports, host="127.0.0.1"):
-    """The URL of a server."""
-    return "http://%s:%d%s" % (host, ports[number], PATHS[number])
-
-
-def choose_ports(first, numbers, bind):
-    """{number: port}, all free. If one is taken, exits with a command that would work."""
-    if first == 0:
-        return dict(zip(numbers, common.free_ports(len(numbers))))
-    deadline = time.monotonic() + 3  # an IDE's Stop and Run leaves them taken for a moment
-    port = taken(first, numbers, bind)
-    while port and time.monotonic() < deadline:
-        time.sleep(0.1)
-        port = taken(first, numbers, bind)
-    if not port:
-        return {number: first + number - 1 for number in numbers}
-    free = next(other for other in range(8000, 65000, 10) if not taken(other, numbers, bind))
-    rest = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    rest.add_argument("--port")
-    words = [sys.argv[0]] + rest.parse_known_args()[1] + ["--port", str(free)]
-    fail("port %d cannot be had, another program may have it. Stop that one, or run: %s"
-         % (port, command_line(words)))
 
 
 def command_line(words):
     """What to type to run Python with these words."""
     python = os.path.basename(sys.executable)
-    return subprocess.list2cmdline([python if shutil.which(python) else sys.executable] + words)
+    found = shutil.which(python)
+    if not (found and os.path.samefile(found, sys.executable)):  # another Python, or none
+        python = sys.executable
+    if os.name == "posix":
+        return " ".join(quote(word) for word in [python] + words)
+    return " ".join([quote_program(python)] + [quote_for_windows(word) for word in words])
+
+
+def quote(word):
+    """A word as bash and zsh take it, in ASCII."""
+    if all(" " <= letter <= "~" for letter in word):
+        return shlex.quote(word)
+    text = os.fsencode(word).decode("latin-1")  # a letter for each byte
+    return "$'%s'" % re.sub("[^a-zA-Z0-9/._-]", lambda found: "\\%03o" % ord(found.group()), text)
+
+
+def quote_for_windows(word):
+    """A word as both cmd and PowerShell take it. (No file name has a quote in it there.)"""
+    return word if re.match(r"[\w.:\\/-]+$", word) else '"%s"' % word
+
+
+def quote_program(path):
+    r"""The first word: PowerShell takes C:\"Program Files"\python.exe for a program, "C:\..." for a text."""
+    return "\\".join(quote_for_windows(part) for part in path.split("\\"))
+
+
+def url(number, ports, host=LOOPBACK):
+    """The URL of a server."""
+    return "http://%s:%d%s" % (host, ports[number], PATHS[number])
+
+
+def find_address(bind):
+    """The IPv4 address that --bind means. Exits if it is none of this machine's."""
+    try:
+        address = socket.gethostbyname(bind)
+        common.free_ports(1, address)
+        return address
+    except (OSError, UnicodeError):
+        fail("--bind %s bukan alamat IPv4 komputer ini. Pakai --bind 0.0.0.0, atau tanpa --bind." % bind)
+
+
+def choose_ports(options, numbers, bind):
+    """{number: port}, all free. If one is taken, exits with a command that would work."""
+    if options.port == 0:
+        return dict(zip(numbers, common.free_ports(len(numbers), bind)))
+    deadline = time.monotonic() + 3  # an IDE's Stop and Run leaves them taken for a moment
+    port = taken(options.port, numbers, bind)
+    while port and time.monotonic() < deadline:
+        time.sleep(0.1)
+        port = taken(options.port, numbers, bind)
+    if port:
+        free = next(other for other in range(PORT + 10, 65000, 10) if not taken(other, numbers, bind))
+        fail("port %d tidak dapat dipakai. Mungkin run_all atau program lain masih memakainya: hentikan dulu, "
+             "atau jalankan: %s" % (port, command_line(same_options(options, free))))
+    return {number: options.port + number - 1 for number in numbers}
+
+
+def same_options(options, port):
+    """The words to run this program with the same options at another port, in any folder."""
+    words = [os.path.abspath(__file__), "--port", str(port)]
+    if options.level:
+        words += ["--level", str(options.level)]
+    if options.bind:
+        words += ["--bind", options.bind]
+    if options.log:
+        words += ["--log", os.path.abspath(options.log)]
+    if options.folder:
+        words += ["--from", os.path.abspath(options.folder)]
+    if options.open:
+        words += ["--open"]
+    return words
 
 
 def taken(first, numbers, bind):
-    """The first port that a server could not have; None if there is none.
-
-    A program at [::1] counts: browsers look for localhost there first, and would show its page.
-    """
+    """The first port that a server could not have; None if there is none."""
     for number in numbers:
         port = first + number - 1
-        with socket.socket() as probe:
-            if os.name == "posix":
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((bind if number == 1 else "127.0.0.1", port))
-            except OSError:
-                return port
-        try:
-            socket.create_connection(("::1", port), timeout=0.2).close()
+        if not all(can_have(host, port) for host in {LOOPBACK, bind}) or answers("::1", port):
             return port
-        except OSError:
-            pass
     return None
 
+
+def can_have(host, port):
+    """Whether a server could listen there."""
+    with socket.socket() as probe:
+        if os.name == "posix":
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+            return True
+        except OSError:
+            return False
+
+
+def answers(host, port):
+    """Whether a program listens there. At ::1 browsers look for localhost first, and would show its page."""
+    try:
+        socket.create_connection((host, port), timeout=0.2).close()
+        return True
+    except OSError:
+        return False
+
+
+def own_addresses():
+    """The IPv4 addresses of this machine for other machines, the one that leads to the internet first."""
+    found = []
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # sends nothing, but chooses the address to send from
+            found.append(probe.getsockname()[0])
+        except OSError:  # no way to the internet
+            pass
+    if os.name == "posix":
+        found += [interface_address(name) for _, name in socket.if_nameindex()]
+    else:
+        found += socket.gethostbyname_ex(socket.gethostname())[2]
+    return [address for address in dict.fromkeys(found) if address and not address.startswith("127.")]
+
+
+def interface_address(name):
+    """The IPv4 address of a network interface; None if it has none. (Not on Windows.)"""
+    import fcntl  # which Windows does not have
+    request = 0x8915 if sys.platform == "linux" else 0xC0206921  # SIOCGIFADDR, here and on macOS
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            answer = fcntl.ioctl(probe, request, name.encode().ljust(256, b"\0"))
+            return socket.inet_ntoa(answer[20:24])
+        except OSError:
+            return None
+
+
+def name_all(numbers):
+    """The servers' names in one phrase: Server 1, 2 dan 3."""
+    numbers = [str(number) for number in numbers]
+    return "Server %s dan %s" % (", ".join(numbers[:-1]), numbers[-1])
+
+
+# ---- The terminal ----
 
 class Terminal:
     """The servers of a level in one terminal.
 
-    They print into one pipe, and so does say(): lines keep the order in which they were written.
-    A thread empties the pipe into a queue. So a terminal that stands still holds up the printing,
-    and no server.
+    They print into one pipe, and so does say(): lines keep the order in which they were written. A
+    thread empties the pipe into a queue, and another prints from there: a terminal that stands still
+    holds up that one, and no server. What the queue has no room for is left out, and said.
     """
 
-    def __init__(self, commands):
-        """commands: {number: [file, option, ...]}, as command() gives them."""
+    def __init__(self, commands, ports, bind):
+        """commands: {number: [file, option, ...]}, as command() gives them; bind: where Server 1 listens."""
         self.commands = commands
+        self.ports = ports
+        self.bind = bind
+        self.page = url(1, ports, LOOPBACK if bind == EVERYWHERE else bind)
         self.processes = {}  # {number: Popen} of those that run
+        self.paused = set()  # the numbers of those that hang
+        self.keys = queue.Queue(100)  # the words that were typed
         self.lines = queue.Queue()
-        self.keys = queue.Queue()
+        self.left_out = 0  # lines that had no room; only read_pipe changes it
+        self.left_out_said = 0  # how many of them were said; only print_left_out changes it
+        self.quiet = False  # prints no more
         self.pipe, self.output = os.pipe()
+        self.printer = threading.Thread(target=self.print_lines, daemon=True)
 
-    def run(self, ports, bind, browser):
-        """Start the servers, then print what they print, until Ctrl+C. Returns the exit status.
+    def run(self, browser):
+        """Start the servers and do what is typed, until Ctrl+C. Returns the exit status.
 
         It is 1 if a server does not come up, or when the last one has ended by itself.
         """
         threading.Thread(target=self.read_pipe, daemon=True).start()
+        self.printer.start()
         try:
-            everywhere = bind in ("", "0.0.0.0")
-            hosts = dict.fromkeys(ports, "127.0.0.1")
-            hosts[1] = "127.0.0.1" if everywhere else bind
-            for number in ports:
-                self.start(number)
-            for number in ports:
-                if not common.is_up(self.processes[number], ports[number], hosts[number]):
-                    self.say("Server %d did not come up: %s" % (number, self.commands[number][0]))
-                    return self.end(1)
-            self.say("all servers are up. Open %s in a browser" % url(1, ports, hosts[1]))
-            if bind != "127.0.0.1":
-                self.say("on other machines %s" % url(1, ports, lan_address() if everywhere else bind))
-            last = max(ports)
-            self.say("%d and Enter stops Server %d, %d and Enter starts it again, the others likewise;"
-                     " Ctrl+C ends all" % (last, last, last))
-            if browser:  # in a thread, for some browsers keep their caller until they are closed
-                threading.Thread(target=webbrowser.open, args=[url(1, ports, hosts[1])], daemon=True).start()
-            if sys.stdin:
-                threading.Thread(target=self.read_keys, daemon=True).start()
-            while self.serve():
-                pass
-            return self.end(1)
-        except KeyboardInterrupt:
-            return 0
-        except BrokenPipeError:  # nobody reads any more
+            if self.start_all():
+                self.introduce()
+                if browser:  # in a thread, for some browsers keep their caller until they are closed
+                    threading.Thread(target=webbrowser.open, args=[self.page], daemon=True).start()
+                if sys.stdin:
+                    threading.Thread(target=self.read_keys, daemon=True).start()
+                while self.serve():
+                    pass
+            self.end()
             return 1
+        except KeyboardInterrupt:
+            self.quiet = True  # the last words of servers that Ctrl+C broke off help nobody
+            return 0
         finally:
-            for process in self.processes.values():
-                common.stop(process)
-            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what a full pipe did not take is given up
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl+C changes nothing
+            common.stop(*self.processes.values())
 
-    def start(self, number):
-        """Start a server."""
-        self.processes[number] = common.start(*self.commands[number], output=self.output)
+    def start_all(self):
+        """Start the servers and wait until they are up. Returns whether they are."""
+        for number in self.commands:
+            self.start(number)
+        for number, process in self.processes.items():
+            host = self.bind if number == 1 and self.bind != EVERYWHERE else LOOPBACK
+            if not common.is_up(process, self.ports[number], host):
+                self.say("Server %d gagal dimulai%s: %s. Lihat pesan di atas; server lain dihentikan."
+                         % (number, self.how_ended(process), self.commands[number][0]))
+                return False
+        return len(self.processes) == len(self.commands)
+
+    def introduce(self):
+        """Say where to look, and what can be typed."""
+        last = max(self.commands)
+        self.say("semua server siap. Buka %s di browser." % self.page)
+        if not self.bind.startswith("127."):
+            self.say_who_can_come()
+        self.say("Ketik %d lalu tekan Enter: Server %d berhenti. Ketik %d lagi, lalu tekan Enter: Server %d jalan lagi."
+                 % (last, last, last, last))
+        self.say("Ketik p%d lalu tekan Enter: Server %d diam, tidak menjawab. Ketik p%d lagi, lalu tekan Enter: "
+                 "Server %d menjawab lagi." % (last, last, last, last))
+        self.say("Server lain begitu juga: %s." % self.name_keys())
+        self.say("Jangan tutup terminal ini. Ctrl+C menghentikan semua server.")
+
+    def say_who_can_come(self):
+        """Say that Server 1 is open to other machines, and where they find it."""
+        addresses = own_addresses() if self.bind == EVERYWHERE else [self.bind]
+        urls = " atau ".join(url(1, self.ports, address) for address in addresses)
+        self.say("Server 1 terbuka untuk komputer lain, tanpa kata sandi: %s"
+                 % (urls or "tetapi komputer ini belum tersambung ke jaringan."))
+
+    def name_keys(self):
+        """The words that can be typed: 1, 2, 3, p1, p2, p3."""
+        return ", ".join([str(number) for number in self.commands] + ["p%d" % number for number in self.commands])
 
     def serve(self):
-        """One round: print a line, do what was typed, see who has ended. False if none is left."""
+        """One round: do what was typed, see who has ended. False if none is left."""
         try:
-            print(self.lines.get(timeout=0.1), flush=True)
+            self.press(self.keys.get(timeout=0.1))
         except queue.Empty:
             pass
-        if not self.keys.empty():
-            self.press(self.keys.get())
         for number, process in list(self.processes.items()):
             if process.poll() is not None:
-                del self.processes[number]
-                self.say("Server %d ended with exit status %d. To start it again: %d and Enter, or %s"
-                         % (number, process.returncode, number, command_line(self.commands[number])))
+                self.forget(number)
+                self.say("Server %d berhenti sendiri%s. Ketik %d lalu tekan Enter: Server %d jalan lagi. "
+                         "Perintahnya di terminal lain: %s"
+                         % (number, self.how_ended(process), number, number, command_line(self.commands[number])))
                 if not self.processes:
+                    self.say("tidak ada lagi server yang berjalan.")
                     return False
         return True
 
     def press(self, key):
-        """Stop or start the server whose number was typed."""
-        number = int(key) if key.isdigit() else 0
+        """Do what a typed word stands for: stop or start a server, let it hang or go on."""
+        keys = re.match("(p?)([0-9])$", key.lower())
+        number = int(keys.group(2)) if keys else 0
         if number not in self.commands:
-            self.say("%s? Type the number of a server and Enter" % key)
+            self.say("%s tidak dikenal. Ketik salah satu dari %s, lalu tekan Enter. Ctrl+C menghentikan semua server."
+                     % (key[:20], self.name_keys()))
+        elif number not in self.processes and keys.group(1):
+            self.say("Server %d tidak berjalan. Ketik %d lalu tekan Enter: Server %d jalan lagi."
+                     % (number, number, number))
+        elif keys.group(1):
+            self.pause_or_resume(number)
         elif number in self.processes:
-            common.stop(self.processes.pop(number))
-            self.say("Server %d is stopped; %d and Enter starts it again" % (number, number))
+            common.stop(self.forget(number))
+            self.say("Server %d dihentikan. Ketik %d lalu tekan Enter: Server %d jalan lagi."
+                     % (number, number, number))
         else:
+            self.say("memulai Server %d lagi ..." % number)
             self.start(number)
 
-    def end(self, status):
-        """Stop what still runs and print all that is left to print. Returns the status."""
-        for process in self.processes.values():
-            common.stop(process)
+    def start(self, number):
+        """Start a server, or say why that cannot be done."""
+        try:
+            self.processes[number] = common.start(*self.commands[number], output=self.output)
+        except OSError as error:  # this machine has no room for one more process
+            self.say("Server %d gagal dimulai: %s" % (number, error))
+
+    def forget(self, number):
+        """Take a server out of those that run. Returns its process."""
+        self.paused.discard(number)
+        return self.processes.pop(number)
+
+    def pause_or_resume(self, number):
+        """Let a server hang, or go on if it does."""
+        if number in self.paused:
+            self.paused.remove(number)
+            self.say("Server %d menjawab lagi, juga permintaan yang datang selama ia diam." % number)
+            common.resume(self.processes[number])
+        else:
+            self.paused.add(number)
+            common.pause(self.processes[number])
+            self.say("Server %d diam: menerima koneksi, tetapi tidak menjawab. Ketik p%d lalu tekan Enter: "
+                     "Server %d menjawab lagi." % (number, number, number))
+
+    def how_ended(self, process):
+        """The exit status of a process, in brackets; nothing if it has not ended."""
+        return "" if process.poll() is None else " (exit status %d)" % process.returncode
+
+    def end(self):
+        """Stop what still runs and print what is left to print, for a second at the most."""
+        common.stop(*self.processes.values())
         os.close(self.output)
-        for line in iter(self.lines.get, None):
-            print(line, flush=True)
-        return status
+        self.printer.join(timeout=1)  # a child of a server may hold the pipe, or the terminal stand still
 
     def say(self, text):
         """Print a line, behind those that the servers have printed by now."""
         os.write(self.output, in_ascii("run_all: %s\n" % text).encode())
 
     def read_pipe(self):
-        """Queue the lines that are printed; None after the last."""
+        """Queue the lines that are printed; None after the last. Those of say() have room of their own."""
         with open(self.pipe, "rb") as pipe:
-            for line in pipe:
-                self.lines.put(line.decode("ascii", "backslashreplace").rstrip())
+            for line in iter(lambda: pipe.readline(MAX_LINE), b""):
+                waiting = self.lines.qsize()
+                full = waiting >= MAX_LINES or self.left_out > self.left_out_said
+                if full and not (line.startswith(b"run_all: ") and waiting < MAX_LINES + 100):
+                    self.left_out += 1
+                else:
+                    self.lines.put(in_ascii(line.decode("ascii", "backslashreplace").rstrip("\r\n")))
         self.lines.put(None)
 
+    def print_lines(self):
+        """Print the queued lines, up to None."""
+        line = self.lines.get()
+        while line is not None:
+            if not self.quiet:
+                show(line)
+            if self.lines.empty():
+                self.print_left_out()
+            line = self.lines.get()
+        self.print_left_out()
+
+    def print_left_out(self):
+        """Say how many lines were left out, if there are any."""
+        while self.left_out > self.left_out_said:
+            left_out = self.left_out
+            show("run_all: %d baris tidak ditampilkan, karena terlalu banyak untuk terminal ini."
+                 % (left_out - self.left_out_said))
+            self.left_out_said = left_out
+
     def read_keys(self):
-        """Queue the words that are typed, until the input is closed."""
-        for typed in iter(lambda: os.read(0, 1024), b""):  # why not sys.stdin: see common.py
-            for word in typed.decode("ascii", "replace").split():
+        """Queue the words that are typed."""
+        while True:
+            try:
+                typed = sys.stdin.readline()
+            except (OSError, ValueError):  # run_all is in the background; these are no letters
+                typed = ""
+            for word in typed.split():
                 self.keys.put(word)
+            if not typed:  # nor will there be at once, if the input is closed
+                time.sleep(1)
 
 
-def lan_address():
-    """The address at which other machines find this one, or its name if it has none."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect(("192.0.2.1", 9))  # sends nothing, but chooses the address to send from
-            return probe.getsockname()[0]
-        except OSError:
-            return socket.gethostname()
-
+# ---- The check ----
 
 def check(levels, files):
     """Send NAME through the levels, print what each server answers. Returns the exit status."""
@@ -357,9 +548,20 @@ def read_lines(log):
         return file.read().splitlines()
 
 
+CONTROL = {code: "\\x%02x" % code for code in [*range(32), 127] if chr(code) not in "\t\n"}
+
+
 def in_ascii(text):
-    """The text with an escape for each letter that not every console takes."""
-    return text.encode("ascii", "backslashreplace").decode()
+    """The text with an escape for what not every console takes, or would obey: \\xe9 for a letter, \\x1b for Esc."""
+    return text.encode("ascii", "backslashreplace").decode().translate(CONTROL)
+
+
+def show(text):
+    """Print a line. A terminal that is gone is no reason to stop."""
+    try:
+        print(text, flush=True)
+    except OSError:
+        pass
 
 
 def fail(text):
@@ -371,4 +573,4 @@ if __name__ == "__main__":
     try:
         sys.exit(main())
     except KeyboardInterrupt:
-        sys.exit(1)
+        sys.exit(130)
