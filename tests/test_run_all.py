@@ -231,10 +231,14 @@ def test_the_command_for_a_taken_port_works_when_it_is_pasted_anywhere(run, tmp_
         refused = run(command=command + ["--port", str(base), "--log", "my log.txt"], cwd=str(folder))
         assert refused.status() == 1
     command = refused.text().splitlines()[1].split("jalankan: ")[1]
+    (folder / "server3.py").write_text(kits(3, "import os; os.write(1, b'pid 0 = %d\\n' % os.getppid())"))
     again = paste(run, shell, command, cwd=str(tmp_path)).up()
-    host = "127.0.0.2" if has("127.0.0.2") else "127.0.0.1"
-    assert pre(fetch("http://%s:%d/" % (host, again.ports[1]), b"nama=Budi")[1]) == SENT[1]
-    assert (folder / "my log.txt").read_text() == '{"nama":"Budi"}\n'
+    try:
+        host = "127.0.0.2" if has("127.0.0.2") else "127.0.0.1"
+        assert pre(fetch("http://%s:%d/" % (host, again.ports[1]), b"nama=Budi")[1]) == SENT[1]
+        assert (folder / "my log.txt").read_text() == '{"nama":"Budi"}\n'
+    finally:
+        os.kill(again.pid(0), signal.SIGTERM)  # cmd does not take it along at its end
 
 
 @pytest.mark.skipif(os.name == "posix", reason="is about Windows' shells")
@@ -714,19 +718,19 @@ def test_with_the_terminal_gone_the_servers_go_on(run, keyboard_and_terminal):
 def test_in_the_background_of_a_terminal_the_servers_go_on(run, tmp_path, keyboard_and_terminal):
     keyboard, terminal = keyboard_and_terminal
     command = run_all.command_line(RUN_ALL[1:] + ["--port", "0", "--log", str(tmp_path / "log.txt")])
-    one = run(command=["bash", "-c", "set -m; stty tostop; %s & echo pid 0 = $!; wait" % command], stdin=terminal,
+    pid = tmp_path / "pid"
+    one = run(command=["bash", "-c", "set -m; stty tostop; %s & echo $! > %s; wait" % (command, pid)], stdin=terminal,
               stdout=terminal, preexec_fn=in_the_terminal, environment={"LC_ALL": "C"})
     terminal.close()
     keyboard.write(b"3\n")  # is for the shell
-    shown = read_until("\n", keyboard)
-    pid = int(re.search(r"pid 0 = (\d+)", shown).group(1))
+    assert wait_until(lambda: pid.exists() and pid.read_text())
     try:
-        shown += read_until(UP.strip(), keyboard)
+        shown = read_until(UP.strip(), keyboard)
         page = re.search("Buka (http://[0-9.:]+/)", shown).group(1)
         for _ in range(20):
             assert pre(fetch(page, b"nama=Budi")[1]) == SENT[1]
     finally:
-        os.kill(pid, signal.SIGINT)
+        os.kill(int(pid.read_text()), signal.SIGINT)
     shown = read_until("Done", keyboard)  # says the shell
     assert shown.count("Server 1 menjawab: 200") == 20 and "dihentikan." not in shown
     one.status(seconds=2)
