@@ -30,6 +30,7 @@ PATHS = {1: "/", 2: "/api.php", 3: "/log.php"}
 PORT = 8000            # of Server 1; the others have the next ones
 LOOPBACK = "127.0.0.1"
 EVERYWHERE = "0.0.0.0"
+MAX_START = 30         # seconds until a server takes connections; some machines are slow
 MAX_LINES = 10000      # that wait for a terminal that stands still
 MAX_LINE = 1000        # bytes; what is longer goes on in a new line
 NAME = "Siti Nurhaliza"  # what --check sends
@@ -309,7 +310,7 @@ class Terminal:
             self.start(number)
         for number, process in self.processes.items():
             host = self.bind if number == 1 and self.bind != EVERYWHERE else LOOPBACK
-            if not common.is_up(process, self.ports[number], host):
+            if not common.is_up(process, self.ports[number], host, MAX_START):
                 self.say("Server %d gagal dimulai%s: %s. Lihat pesan di atas; server lain dihentikan."
                          % (number, self.how_ended(process), self.commands[number][0]))
                 return False
@@ -401,8 +402,10 @@ class Terminal:
                      "Server %d menjawab lagi." % (number, number, number))
 
     def how_ended(self, process):
-        """The exit status of a process, in brackets; nothing if it has not ended."""
-        return "" if process.poll() is None else " (exit status %d)" % process.returncode
+        """The exit status of a process, in brackets; or that it has not come up yet."""
+        if process.poll() is None:
+            return " (tidak menerima koneksi dalam %d detik)" % MAX_START
+        return " (exit status %d)" % process.returncode
 
     def end(self):
         """Stop what still runs and print what is left to print, for a second at the most."""

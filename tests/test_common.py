@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: 0BSD
 """common.py: start a server process, know that it is up, pause it, stop it."""
-import os
 import signal
 import socket
 import subprocess
@@ -121,12 +120,8 @@ def test_a_file_that_is_missing_is_an_error_without_our_calls(start, printed, tm
     assert process.returncode == 1
 
 
-def test_a_line_that_is_printed_is_written_in_one_piece(tmp_path):
-    (tmp_path / "server.py").write_text("import time\nprint('a', 'b')\ntime.sleep(60)")
-    process = common.start(str(tmp_path / "server.py"), output=subprocess.PIPE)
-    with process.stdout:
-        assert os.read(process.stdout.fileno(), 100).rstrip(b"\r\n") == b"a b"
-        common.stop(process)
+def test_a_line_is_written_when_it_is_complete(start, printed):
+    assert printed(start("import os\nprint('a', 'b')\nprint('c', end='')\nos._exit(0)")) == "a b\n"
 
 
 def test_input_has_an_end_at_once(start, printed):
@@ -183,6 +178,19 @@ def test_a_paused_server_takes_connections_is_silent_and_goes_on_with_what_came_
             assert wait_until(lambda: (read(connection) or b"").endswith(b"ok"))
     with request(port) as after:
         assert read(after).endswith(b"ok")
+
+
+def test_a_paused_server_does_not_answer_what_it_was_about_to_answer(start, tmp_path):
+    port = common.free_ports(1)[0]
+    slow = "print('got'); import time; time.sleep(0.5); self.send_response(200)"
+    process = start(START + SERVERS["HTTPServer"].replace("self.send_response(200)", slow), port)
+    assert common.is_up(process, port)
+    with request(port) as connection:
+        assert wait_until(lambda: (tmp_path / "out").read_bytes().startswith(b"got"))
+        common.pause(process)
+        assert read(connection) is None and read(connection) is None and read(connection) is None
+        common.resume(process)
+        assert wait_until(lambda: (read(connection) or b"").endswith(b"ok"))
 
 
 def is_silent(port):

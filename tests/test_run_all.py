@@ -43,7 +43,7 @@ open(%r, "w").write("%%d " %% child.pid)
 FLOOD = """import threading
 def flood():
     for number in range(%d):
-        print("banjir", "x" * 90, flush=True)
+        print("banjir", "x" * 90, end=%r, flush=True)
     open(%r, "w").close()
 threading.Thread(target=flood, daemon=True).start()
 """
@@ -67,8 +67,8 @@ class Run:
         self.printed = printed
         self.ports = {}
         with open(str(printed), "wb") as output:
-            options = dict({"stdin": subprocess.PIPE, "stdout": output}, **options)
-            self.process = subprocess.Popen(command, stderr=subprocess.STDOUT, env=env, **options)
+            options = dict({"stdin": subprocess.PIPE, "stdout": output, "stderr": subprocess.STDOUT}, **options)
+            self.process = subprocess.Popen(command, env=env, **options)
 
     def text(self):
         """All that it has printed: always in ASCII, never a traceback but of a student's SyntaxError."""
@@ -90,7 +90,7 @@ class Run:
 
     def type(self, text):
         """Type the text and Enter."""
-        os.write(self.process.stdin.fileno(), text.encode() + b"\n")
+        os.write(self.process.stdin.fileno(), text.encode(errors="surrogateescape") + b"\n")
 
     def send(self):
         """(status, text in <pre>) of the page that answers to a name."""
@@ -325,7 +325,7 @@ def test_names_go_through_while_run_all_stands_still_and_then_read_1_2_3_and_bac
 
 def test_1500_names_go_through_while_nobody_reads_and_what_has_no_room_is_counted(run, tmp_path):
     done = tmp_path / "done"
-    (tmp_path / "server3.py").write_text(kits(3, FLOOD % (5000, str(done))))
+    (tmp_path / "server3.py").write_text(kits(3, FLOOD % (5000, "\n", str(done))))
     base = three_free()
     one = run("--port", str(base), "--from", str(tmp_path), stdout=subprocess.PIPE)
     one.ports = {1: base, 2: base + 1, 3: base + 2}
@@ -343,9 +343,10 @@ def test_1500_names_go_through_while_nobody_reads_and_what_has_no_room_is_counte
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs /proc to see how much memory a process has")
-def test_a_flood_that_nobody_reads_takes_no_memory_and_ctrl_c_ends_it(run, tmp_path):
+@pytest.mark.parametrize("line_end", ["\n", " "])
+def test_a_flood_that_nobody_reads_takes_no_memory_and_ctrl_c_ends_it(run, tmp_path, line_end):
     done = tmp_path / "done"
-    (tmp_path / "server3.py").write_text(kits(3, FLOOD % (500000, str(done))))
+    (tmp_path / "server3.py").write_text(kits(3, FLOOD % (500000, line_end, str(done))))
     base = three_free()
     one = run("--port", str(base), "--from", str(tmp_path), stdout=subprocess.PIPE)
     one.ports = {1: base, 2: base + 1, 3: base + 2}
@@ -355,8 +356,8 @@ def test_a_flood_that_nobody_reads_takes_no_memory_and_ctrl_c_ends_it(run, tmp_p
     one.press_ctrl_c()
 
 
-def test_in_a_flood_a_key_stops_the_server_and_that_is_said(run, tmp_path):
-    (tmp_path / "server3.py").write_text(kits(3, FLOOD % (10 ** 9, "")))
+def test_in_a_flood_a_key_stops_the_server(run, tmp_path):
+    (tmp_path / "server3.py").write_text(kits(3, FLOOD % (10 ** 9, "\n", "")))
     base = three_free()
     one = run("--port", str(base), "--from", str(tmp_path)).up()
     one.ports = {1: base, 2: base + 1, 3: base + 2}
@@ -364,6 +365,22 @@ def test_in_a_flood_a_key_stops_the_server_and_that_is_said(run, tmp_path):
     one.type("3")
     assert gone([base + 2])
     one.wait_for("run_all: Server 3 dihentikan.")
+
+
+def test_a_key_works_and_is_answered_while_nobody_reads(run, tmp_path):
+    done = tmp_path / "done"
+    (tmp_path / "server3.py").write_text(kits(3, FLOOD % (20000, "\n", str(done))))
+    base = three_free()
+    one = run("--port", str(base), "--from", str(tmp_path), stdout=subprocess.PIPE)
+    one.ports = {1: base, 2: base + 1, 3: base + 2}
+    assert all(common.is_up(one.process, port) for port in one.ports.values())
+    assert wait_until(done.exists)
+    one.type("3")
+    assert gone([base + 2])
+    shown = []
+    while not shown or "baris tidak ditampilkan" not in shown[-1]:
+        shown.append(one.process.stdout.readline().decode())
+    assert [line for line in shown if line.startswith("run_all: Server 3 dihentikan.")]
 
 
 # keys
@@ -415,6 +432,8 @@ def test_a_server_that_hangs_ends_with_its_key_and_is_started_anew(run, number):
     one.type("%d" % number)
     one.wait_for("Server %d siap di" % number, times=2)
     assert one.send() == SENT
+    one.type("p%d" % number)
+    one.wait_for("run_all: Server %d diam" % number, times=2)
 
 
 @posix
@@ -437,6 +456,13 @@ def test_a_word_that_is_no_key_gets_one_line_with_the_keys(run):
     lines = one.text()[start:].splitlines()
     assert len(lines) == 8 and all("1, 2, p1, p2" in line and len(line) < 200 for line in lines)
     assert lines[5].startswith("run_all: \\x1b[2J ")
+
+
+def test_bytes_that_are_no_letters_are_no_reason_to_stop(run):
+    one = run("--port", "0").up()
+    one.type("\udcff")
+    one.type("halo")
+    one.wait_for("halo tidak dikenal")
 
 
 def test_a_start_by_key_that_fails_is_a_line_and_not_the_end(run):
@@ -715,6 +741,20 @@ def test_with_the_terminal_gone_the_servers_go_on(run, keyboard_and_terminal):
 
 
 @posix
+def test_with_its_output_closed_the_servers_go_on(run, tmp_path):
+    base = three_free()
+    with (tmp_path / "errors").open("wb") as errors:
+        one = run("--port", str(base), stdout=subprocess.PIPE, stderr=errors)
+    one.ports = {1: base, 2: base + 1, 3: base + 2}
+    assert all(common.is_up(one.process, port) for port in one.ports.values())
+    one.process.stdout.close()  # | head -1
+    for _ in range(50):
+        assert one.send() == SENT
+    one.press_ctrl_c()
+    assert (tmp_path / "errors").read_bytes() == b""
+
+
+@posix
 def test_in_the_background_of_a_terminal_the_servers_go_on(run, tmp_path, keyboard_and_terminal):
     keyboard, terminal = keyboard_and_terminal
     command = run_all.command_line(RUN_ALL[1:] + ["--port", "0", "--log", str(tmp_path / "log.txt")])
@@ -729,10 +769,12 @@ def test_in_the_background_of_a_terminal_the_servers_go_on(run, tmp_path, keyboa
         page = re.search("Buka (http://[0-9.:]+/)", shown).group(1)
         for _ in range(20):
             assert pre(fetch(page, b"nama=Budi")[1]) == SENT[1]
+        while shown.count("Server 1 menjawab: 200") < 20:
+            shown += read_until("200", keyboard)
     finally:
         os.kill(int(pid.read_text()), signal.SIGINT)
-    shown = read_until("Done", keyboard)  # says the shell
-    assert shown.count("Server 1 menjawab: 200") == 20 and "dihentikan." not in shown
+    shown += read_until("Done", keyboard)  # says the shell
+    assert "dihentikan." not in shown and "Traceback" not in shown
     one.status(seconds=2)
 
 
