@@ -208,22 +208,23 @@ def paste(run, shell, command, **options):
 
 # ports and commands
 
-@pytest.mark.parametrize("host, taken", [("127.0.0.1", 0), ("127.0.0.1", 2), ("::1", 1)])
-def test_a_taken_port_is_named(run, host, taken):
-    if not has(host):
-        pytest.skip("this machine has no " + host)
-    base = three_free()
-    with listen(host, base + taken):
-        one = run("--port", str(base))
+def test_a_taken_port_is_named(run):
+    cases = [(host, three_free(), i) for host, i in [("127.0.0.1", 0), ("127.0.0.1", 2), ("::1", 1)] if has(host)]
+    listeners = [listen(host, base + i) for host, base, i in cases]
+    refused = [run("--port", str(base)) for _, base, _ in cases]  # at once, for each takes 3 seconds
+    for one, (_, base, i) in zip(refused, cases):
         assert one.status() == 1
-    start, sentence = one.text().splitlines()
-    assert start.startswith("run_all: memulai Server 1, 2 dan 3 ")
-    assert sentence.startswith("run_all: port %d tidak dapat dipakai." % (base + taken))
+        start, sentence = one.text().splitlines()
+        assert start.startswith("run_all: memulai Server 1, 2 dan 3 ")
+        assert sentence.startswith("run_all: port %d tidak dapat dipakai." % (base + i))
+    for listener in listeners:
+        listener.close()
 
 
+@pytest.mark.parametrize("folder", ["tugas (1) & 50% 'a' $HOME", pytest.param("tugas \u00e9 'a' $HOME", marks=posix)])
 @pytest.mark.parametrize("shell", shells(), ids=lambda words: words[0])
-def test_the_command_for_a_taken_port_works_when_it_is_pasted_anywhere(run, tmp_path, shell):
-    folder = tmp_path / ("tugas (1) & 50% 'a' $HOME \u00e9" if os.name == "posix" else "tugas (1) & 50% 'a'")
+def test_the_command_for_a_taken_port_works_when_it_is_pasted_anywhere(run, tmp_path, shell, folder):
+    folder = tmp_path / folder
     command = copy_kit(folder) + ["--level", "4", "--from", "."]
     command += ["--bind", "127.0.0.2"] if has("127.0.0.2") else []
     base = three_free()
@@ -236,7 +237,7 @@ def test_the_command_for_a_taken_port_works_when_it_is_pasted_anywhere(run, tmp_
     try:
         host = "127.0.0.2" if has("127.0.0.2") else "127.0.0.1"
         assert pre(fetch("http://%s:%d/" % (host, again.ports[1]), b"nama=Budi")[1]) == SENT[1]
-        assert (folder / "my log.txt").read_text() == '{"nama":"Budi"}\n'
+        assert (folder / "my log.txt").read_text().splitlines() == ['{"nama":"Budi"}']
     finally:
         os.kill(again.pid(0), signal.SIGTERM)  # cmd does not take it along at its end
 
@@ -346,7 +347,7 @@ def test_1500_names_go_through_while_nobody_reads_and_what_has_no_room_is_counte
 @pytest.mark.parametrize("line_end", ["\n", " "])
 def test_a_flood_that_nobody_reads_takes_no_memory_and_ctrl_c_ends_it(run, tmp_path, line_end):
     done = tmp_path / "done"
-    (tmp_path / "server3.py").write_text(kits(3, FLOOD % (500000, line_end, str(done))))
+    (tmp_path / "server3.py").write_text(kits(3, FLOOD % (300000, line_end, str(done))))
     base = three_free()
     one = run("--port", str(base), "--from", str(tmp_path), stdout=subprocess.PIPE)
     one.ports = {1: base, 2: base + 1, 3: base + 2}
