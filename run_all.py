@@ -5,6 +5,7 @@ Run:  python run_all.py             (python run_all.py --help shows the rest)
 Try:  http://127.0.0.1:8000/ in a browser; then 3 and Enter, which stops Server 3
 """
 import argparse
+import contextlib
 import html
 import json
 import os
@@ -221,22 +222,27 @@ def answers(host, port):
 
 def own_addresses():
     """The IPv4 addresses of this machine for other machines, the one that leads to the internet first."""
-    found = []
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect(("192.0.2.1", 9))  # sends nothing, but chooses the address to send from
-            found.append(probe.getsockname()[0])
-        except OSError:  # no way to the internet
-            pass
+    found = [address_towards("192.0.2.1")]
     if os.name == "posix":
         found += [interface_address(name) for _, name in socket.if_nameindex()]
     else:
-        found += socket.gethostbyname_ex(socket.gethostname())[2]
+        with contextlib.suppress(OSError):  # a machine that does not know its own name
+            found += socket.gethostbyname_ex(socket.gethostname())[2]
     return [address for address in dict.fromkeys(found) if address and not address.startswith("127.")]
 
 
+def address_towards(host):
+    """The address that this machine sends from to the host; None if it knows no way there."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect((host, 9))  # sends nothing
+            return probe.getsockname()[0]
+        except OSError:
+            return None
+
+
 def interface_address(name):
-    """The IPv4 address of a network interface; None if it has none. (Not on Windows.)"""
+    """The address of a network interface; None if it has none. (Not on Windows.)"""
     import fcntl  # which Windows does not have
     request = 0x8915 if sys.platform == "linux" else 0xC0206921  # SIOCGIFADDR, here and on macOS
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
@@ -322,11 +328,11 @@ class Terminal:
         self.say("semua server siap. Buka %s di browser." % self.page)
         if not self.bind.startswith("127."):
             self.say_who_can_come()
-        self.say("Ketik %d lalu tekan Enter: Server %d berhenti. Ketik %d lagi, lalu tekan Enter: Server %d jalan lagi."
-                 % (last, last, last, last))
-        self.say("Ketik p%d lalu tekan Enter: Server %d diam, tidak menjawab. Ketik p%d lagi, lalu tekan Enter: "
-                 "Server %d menjawab lagi." % (last, last, last, last))
-        self.say("Server lain begitu juga: %s." % self.name_keys())
+        self.say("Ketik {0} lalu tekan Enter: Server {0} berhenti. "
+                 "Ketik {0} lagi, lalu tekan Enter: Server {0} jalan lagi.".format(last))
+        self.say("Ketik p{0} lalu tekan Enter: Server {0} diam, tidak menjawab. "
+                 "Ketik p{0} lagi, lalu tekan Enter: Server {0} menjawab lagi.".format(last))
+        self.say("Server lain begitu juga. Semua pilihan: %s." % self.name_keys())
         self.say("Jangan tutup terminal ini. Ctrl+C menghentikan semua server.")
 
     def say_who_can_come(self):
@@ -349,9 +355,9 @@ class Terminal:
         for number, process in list(self.processes.items()):
             if process.poll() is not None:
                 self.forget(number)
-                self.say("Server %d berhenti sendiri%s. Ketik %d lalu tekan Enter: Server %d jalan lagi. "
-                         "Perintahnya di terminal lain: %s"
-                         % (number, self.how_ended(process), number, number, command_line(self.commands[number])))
+                self.say("Server {0} berhenti sendiri{1}. Ketik {0} lalu tekan Enter: Server {0} jalan lagi. "
+                         "Perintahnya di terminal lain: {2}"
+                         .format(number, self.how_ended(process), command_line(self.commands[number])))
                 if not self.processes:
                     self.say("tidak ada lagi server yang berjalan.")
                     return False
@@ -365,14 +371,12 @@ class Terminal:
             self.say("%s tidak dikenal. Ketik salah satu dari %s, lalu tekan Enter. Ctrl+C menghentikan semua server."
                      % (key[:20], self.name_keys()))
         elif number not in self.processes and keys.group(1):
-            self.say("Server %d tidak berjalan. Ketik %d lalu tekan Enter: Server %d jalan lagi."
-                     % (number, number, number))
+            self.say("Server {0} tidak berjalan. Ketik {0} lalu tekan Enter: Server {0} jalan lagi.".format(number))
         elif keys.group(1):
             self.pause_or_resume(number)
         elif number in self.processes:
             common.stop(self.forget(number))
-            self.say("Server %d dihentikan. Ketik %d lalu tekan Enter: Server %d jalan lagi."
-                     % (number, number, number))
+            self.say("Server {0} dihentikan. Ketik {0} lalu tekan Enter: Server {0} jalan lagi.".format(number))
         else:
             self.say("memulai Server %d lagi ..." % number)
             self.start(number)
@@ -398,8 +402,8 @@ class Terminal:
         else:
             self.paused.add(number)
             common.pause(self.processes[number])
-            self.say("Server %d diam: menerima koneksi, tetapi tidak menjawab. Ketik p%d lalu tekan Enter: "
-                     "Server %d menjawab lagi." % (number, number, number))
+            self.say("Server {0} diam: menerima koneksi, tetapi tidak menjawab. "
+                     "Ketik p{0} lalu tekan Enter: Server {0} menjawab lagi.".format(number))
 
     def how_ended(self, process):
         """The exit status of a process, in brackets; or that it has not come up yet."""
@@ -452,7 +456,7 @@ class Terminal:
         """Queue the words that are typed."""
         while True:
             try:
-                typed = sys.stdin.readline()
+                typed = sys.stdin.readline(1000)
             except (OSError, ValueError):  # run_all is in the background; these are no letters
                 typed = ""
             for word in typed.split():
