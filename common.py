@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: 0BSD
-"""What run_all.py and the tests share: start a server process, know that it is up, pause it, stop it.
+"""What run_all.py and the tests share: start a server process, know that it is up, pause it, stop it, ask it.
 
 No server imports this file: each of them is whole by itself, so that it can be copied alone
 into an empty folder and run there.
@@ -10,6 +10,7 @@ end of the input the server ends. So a server never outlives the program that st
 ends that one. It needs no signal, and so works on every system.
 """
 import contextlib
+import io
 import os
 import socket
 import subprocess
@@ -18,17 +19,21 @@ import threading
 import time
 import traceback
 import types
+from http.client import HTTPException, HTTPResponse, IncompleteRead
+from urllib.parse import urlsplit
 
 PAUSE, RESUME = b"p", b"r"  # what pause() and resume() write into the pipe
 
 
-def start(file, *options, output=None):
+def start(file, *options, output=None, **popen):
     """Start a server file with command line options. Returns the subprocess.Popen.
 
-    output is where it prints, its errors too: as subprocess.Popen's stdout.
+    output is where it prints, its errors too: as subprocess.Popen's stdout. popen: more of Popen's
+    arguments, such as cwd.
     """
     command = [sys.executable, os.path.abspath(__file__), file] + [str(option) for option in options]
-    return subprocess.Popen(command, bufsize=0, stdin=subprocess.PIPE, stdout=output, stderr=subprocess.STDOUT)
+    return subprocess.Popen(command, bufsize=0, stdin=subprocess.PIPE, stdout=output, stderr=subprocess.STDOUT,
+                            **popen)
 
 
 def is_up(process, port, host="127.0.0.1", seconds=10):
@@ -82,6 +87,60 @@ def free_ports(count, host="127.0.0.1"):
         for one in sockets:
             one.bind((host, 0))
         return [one.getsockname()[1] for one in sockets]
+
+
+class Unended(socket.timeout):
+    """An answer has begun, and did not end in time."""
+
+
+class Bounded(io.RawIOBase):
+    """What a connection receives, until a deadline (of time.monotonic) and at most so many bytes."""
+
+    def __init__(self, connection, deadline, most):
+        self.connection = connection
+        self.deadline = deadline
+        self.left = most
+
+    def readable(self):
+        return True
+
+    def readinto(self, buffer):
+        self.connection.settimeout(max(0.001, self.deadline - time.monotonic()))
+        count = self.connection.recv_into(buffer)
+        self.left -= count
+        if self.left < 0:
+            raise HTTPException("the answer is too long")
+        return count
+
+    def makefile(self, mode):  # HTTPResponse takes this object for a socket
+        return io.BufferedReader(self)
+
+
+def ask(url, body=None, content_type="application/json", seconds=10, most=2000000):
+    """(HTTP status, headers, body) of the answer to a GET, or to a POST of the bytes in body.
+
+    It takes so many seconds at most and so many bytes, whatever the server does. No proxy is asked,
+    no redirect followed. OSError if there is no answer (ConnectionRefusedError: no connection;
+    socket.timeout: not in time, Unended if it has begun), else HTTPException.
+    """
+    deadline = time.monotonic() + seconds
+    parts = urlsplit(url)
+    path = (parts.path or "/") + ("?" + parts.query if parts.query else "")
+    head = "%s %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n" % ("GET" if body is None else "POST", path, parts.netloc)
+    if body is not None:
+        head += "Content-Type: %s\r\nContent-Length: %d\r\n" % (content_type, len(body))
+    with socket.create_connection((parts.hostname, parts.port or 80), timeout=seconds) as connection:
+        connection.sendall((head + "\r\n").encode() + (body or b""))
+        received = Bounded(connection, deadline, most)
+        try:
+            with HTTPResponse(received) as response:
+                response.begin()
+                answer = response.read(most)
+                if response.length:
+                    raise IncompleteRead(answer, response.length)
+                return response.status, response.headers, answer
+        except socket.timeout:
+            raise Unended("no end") if received.left < most else socket.timeout("no answer")
 
 
 # ---- What runs in the server's process, beside the server file. ----

@@ -6,24 +6,32 @@ Try:  http://127.0.0.1:8000/ in a browser; then 3 and Enter, which stops Server 
 """
 import argparse
 import contextlib
-import html
+import csv
+import filecmp
 import json
 import os
 import queue
+import random
 import re
 import shlex
 import shutil
 import signal
 import socket
+import subprocess
 import sys
 import tempfile
 import threading
 import time
-import urllib.error
+import tokenize
 import urllib.parse
-import urllib.request
 import webbrowser
-from http.client import HTTPException
+from concurrent.futures import ThreadPoolExecutor, wait
+from html.parser import HTMLParser
+from http.client import HTTPException, IncompleteRead
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None
 
 FOLDER = os.path.dirname(os.path.abspath(__file__))
 LEVELS = {1: [1, 2], 2: [1, 2], 3: [1, 2], 4: [1, 2, 3]}  # the servers of each level
@@ -34,7 +42,6 @@ EVERYWHERE = "0.0.0.0"
 MAX_START = 30         # seconds until a server takes connections; some machines are slow
 MAX_LINES = 10000      # that wait for a terminal that stands still
 MAX_LINE = 1000        # bytes; what is longer goes on in a new line
-NAME = "Siti Nurhaliza"  # what --check sends
 
 sys.dont_write_bytecode = True  # leaves the folder as it is
 try:
@@ -60,12 +67,16 @@ def main():
                         help="take the server files that are in it from there")
     parser.add_argument("--open", action="store_true", help="open the page in the browser")
     parser.add_argument("--check", action="store_true",
-                        help="send a name through each level, say how it went, and end")
+                        help="send names through each level, say how it went, and end")
+    parser.add_argument("--each", metavar="FOLDER", help="with --check: check each folder that is in it")
+    parser.add_argument("--csv", metavar="FILE", help="with --each: write a table, too")
     options = parser.parse_args()
-    files = find_files(options.folder)
+    if options.each and (options.folder or not options.check) or options.csv and not options.each:
+        fail("--each dipakai bersama --check, tanpa --from; --csv dipakai bersama --each.")
     if options.check:
-        return check([options.level] if options.level else LEVELS, files)
-    return run(options, files)
+        levels = [options.level] if options.level else list(LEVELS)
+        return check_each(levels, options.each, options.csv) if options.each else check(levels, options.folder)
+    return run(options, find_files(options.folder))
 
 
 def run(options, files):
@@ -467,92 +478,834 @@ class Terminal:
 
 # ---- The check ----
 
-def check(levels, files):
-    """Send NAME through the levels, print what each server answers. Returns the exit status."""
-    good = [check_level(level, files) for level in levels]
-    print("OK" if all(good) else "FAILED", flush=True)
-    return 0 if all(good) else 1
+# ---- The check: run_all.py --check marks what was handed in, by what it does ----
+
+SECONDS = {1: 10, 2: 8, 3: 5}  # that an answer may take: each server waits for those behind it
+START_SECONDS = 6              # until a server takes connections; one that takes 2 is right
+FILE_SECONDS, ALL_SECONDS = 18, 26  # for each file among the kit's; for all of the hand-in
+MAX_FILE, MAX_FOLDER = 10000000, 50000000  # bytes that are copied of a hand-in
+MAX_MEMORY = 500000000         # bytes of a handed-in program, and of a file that it writes (on Linux)
+WORDS = {2: "success", 3: "logged"}  # the status that a server answers
+ACTIVE = "Server 2 aktif"
+TRIALS = set()                 # those that run
+USED_PORTS = set()             # those that a trial has had
+LOCK = threading.Lock()        # for both sets
 
 
-def check_level(level, files):
-    """Start and try the servers of a level, each after the one that it calls. Returns if all is well."""
-    print("Level %d" % level)
-    ports = dict(zip(LEVELS[level], common.free_ports(len(LEVELS[level]))))
-    processes = []
-    with tempfile.TemporaryDirectory() as folder:
-        log = os.path.join(folder, "log.txt")
+class Fault(Exception):
+    """What is wrong with a server, or with the hand-in (number None): the end of a sentence about it."""
+
+    def __init__(self, number, text):
+        super().__init__(text)
+        self.number = number
+        self.text = text
+        self.file = ""
+        self.printed = []  # lines
+
+
+class BadLuck(Exception):
+    """A server of the kit did not come up: its port was taken meanwhile."""
+
+
+def check(levels, folder):
+    """Mark the hand-in in the folder, or the kit itself (None), and say how. Returns the exit status."""
+    try:
+        files, faults = judge(levels, folder, say_line)
+    except KeyboardInterrupt:
+        faults = [Fault(None, "dihentikan dengan Ctrl+C.")]
+    for fault in faults:
+        for line in fault.printed:
+            say_line("  Server %d mencetak: %s" % (fault.number, line))
+    for fault in faults:
+        say_line("Server %d bermasalah: %s %s" % (fault.number, fault.file, fault.text) if fault.number else
+                 "%s: %s" % (folder or FOLDER, fault.text))
+    print("FAILED" if faults else "OK", flush=True)
+    return 1 if faults else 0
+
+
+def check_each(levels, folder, table):
+    """Mark each sub-folder's hand-in on a line, and in the table (a CSV file). Returns the exit status."""
+    try:
+        names = [name for name in sorted(os.listdir(folder))
+                 if os.path.isdir(os.path.join(folder, name)) and not name.startswith((".", "__"))]
+        if table:
+            write_table(table, [])  # says now if it can't be written
+    except OSError as error:
+        fail("%s: %s" % (error.filename, error.strerror))
+    width = max([len(plain(name)) for name in names] or [0])
+    rows = []
+    with ThreadPoolExecutor(max(2, min(4, os.cpu_count() or 2))) as pool:
+        marks = [pool.submit(mark, levels, folder, name) for name in names]
         try:
-            for number in reversed(LEVELS[level]):
-                printed = os.path.join(folder, "server%d.out" % number)
-                words = command(number, files, ports, level, log=log)
-                with open(printed, "wb") as output:
-                    processes.append(common.start(*words, output=output))
-                try:
-                    if not common.is_up(processes[-1], ports[number]):
-                        raise ValueError("does not come up")
-                    answer = try_server(number, level, url(number, ports), log)
-                except (ValueError, OSError, HTTPException) as error:
-                    fault = "  Server %d is at fault: %s %s. It printed:" % (number, files[number], error)
-                    print(in_ascii(fault))
-                    with open(printed, "rb") as output:
-                        print(output.read()[-2000:].decode("ascii", "backslashreplace"), flush=True)
-                    return False
-                print(in_ascii("  Server %d answered %s" % (number, answer)), flush=True)
-            return True
-        finally:
-            for process in processes:
-                common.stop(process)
+            for marked in marks:
+                rows.append(result(marked, "%d dari %d ..." % (len(rows), len(names))))
+                say_line("%-8s%-*s  %s: %s" % ((rows[-1][1], width) + (plain(rows[-1][0]),) + rows[-1][2:])
+                         if rows[-1][3] else "%-8s%-*s  %s" % (rows[-1][1], width, plain(rows[-1][0]), rows[-1][2]))
+        except KeyboardInterrupt:
+            for marked in marks:
+                marked.cancel()
+            give_up()
+    if table:
+        write_table(table, rows)
+    if len(rows) < len(names):
+        say_line("dihentikan; %d folder belum diperiksa" % (len(names) - len(rows)))
+    good = [row for row in rows if row[1] == "OK"]
+    print("%d dari %d OK" % (len(good), len(rows)), flush=True)
+    return 0 if good and len(good) == len(names) else 1
 
 
-def try_server(number, level, address, log):
-    """What the server answers to NAME. A ValueError says what is wrong with that, or with the log."""
-    logged = len(read_lines(log))
-    seconds = 3 * (4 - number)  # as long as the server that calls it waits, or longer for Server 1
-    if level == 1:
-        answer = fetch(address, seconds=seconds)
-    elif number == 1:
-        fields = re.findall("<input[^>]* name=[\"']?(\\w+)", fetch(address, seconds=seconds))
-        if "nama" not in fields:
-            raise ValueError("shows no form with a field nama")
-        answer = fetch(address, urllib.parse.urlencode({field: NAME for field in fields}), seconds=seconds)
-    else:
-        answer = fetch(address, json.dumps({"nama": NAME}), "application/json", seconds)
-    if number == 1:
-        answer = "".join(html.unescape(pre) for pre in re.findall("<pre[^>]*>(.*?)</pre>", answer, re.S))
-    try:
-        status = json.loads(answer)["status"]
-    except (ValueError, TypeError, LookupError):
-        status = None
-    echoed = level == 1 or number == 3 or NAME in answer
-    if status != ("logged" if number == 3 else "success") or not echoed:
-        raise ValueError("answers " + (answer or "nothing"))
-    new = read_lines(log)[logged:]
-    if level == 4 and not (len(new) == 1 and NAME in new[0]):
-        raise ValueError("answers %s, but the new lines in the log are %s" % (answer, new))
-    return answer
+def mark(levels, folder, name):
+    """A row of the table: whose hand-in, OK or FAILED, which file, why."""
+    inside = os.path.join(folder, name, "")
+    files, faults = judge(levels, inside, lambda line: None)
+    if not faults:
+        same = [os.path.basename(file) for file in files if is_kits(file)]
+        return (name, "OK", " ".join(file.replace(inside, "", 1) for file in files),
+                ", ".join(same) + " tidak diubah" if same else "")
+    wrong = [fault.file.replace(inside, "", 1) for fault in faults]
+    more = ["; %s: %s" % (file, fault.text) for file, fault in zip(wrong[1:], faults[1:])]
+    return name, "FAILED", wrong[0] or "-", faults[0].text + "".join(more)
 
 
-def fetch(address, data=None, content_type="application/x-www-form-urlencoded", seconds=10):
-    """The text at a URL, sent to with POST if there is data. An error page is a text, too.
+def write_table(path, rows):
+    """Write the rows as CSV for a spreadsheet: UTF-8 with a BOM, and no cell is a formula."""
+    with open(path, "w", encoding="utf-8-sig", errors="backslashreplace", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(["nama", "hasil", "file", "alasan"])
+        for row in rows:
+            table.writerow(["'" + cell if cell.startswith(("=", "+", "-", "@")) and cell != "-" else cell for cell in row])
 
-    OSError or HTTPException if there is none, or if the server is silent for so many seconds.
+
+def result(future, progress=""):
+    """Wait for a Future, and return its result. On a terminal, the progress is shown meanwhile."""
+    shown = progress if sys.stderr and sys.stderr.isatty() else ""
+    while not wait([future], timeout=0.2).done:  # without a timeout, Windows would not notice Ctrl+C
+        if shown:
+            sys.stderr.write("\r" + shown)
+            sys.stderr.flush()
+    if shown:
+        sys.stderr.write("\r" + " " * len(shown) + "\r")
+        sys.stderr.flush()
+    return future.result()
+
+
+def say_line(text):
+    """Print a line, in ASCII, without line breaks and escape characters in it."""
+    print(plain(text), flush=True)
+
+
+def plain(text):
+    """The text in ASCII, with an escape for whatever is no letter there."""
+    return re.sub("[^ -~]", lambda found: repr(found.group())[1:-1], in_ascii(text))
+
+
+def short(text, most=200):
+    """The text, or its beginning and end if it is longer."""
+    return text if len(text) <= most else text[:most - 60] + " ... " + text[-55:]
+
+
+def judge(levels, folder, say):
+    """Try a hand-in. Calls say for each line of the report. Returns its files and the Faults.
+
+    Each file is tried among the kit's, level by level until its first fault (not the kit's own, which
+    has none); then all of them together.
     """
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    request = urllib.request.Request(address, data and data.encode(), {"Content-Type": content_type})
+    begin = time.monotonic()
+    faults = []
     try:
-        with opener.open(request, timeout=seconds) as response:
-            return response.read().decode("utf-8", "replace")
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.read().decode("utf-8", "replace")
+        place, numbers = find_hand_in(folder)
+        files = {number: os.path.join(place, "server%d.py" % number) for number in numbers}
+        alone = [trials(levels, [number]) for number in numbers if not is_kits(files[number])]
+        together = [one for one in trials(levels, numbers) if one not in sum(alone, [])]
+        if not sum(alone, together):
+            raise Fault(None, "tidak ada file yang dipakai di level itu.")
+        with ThreadPoolExecutor(3) as pool:
+            for future in [pool.submit(run_trials, some, place, begin + FILE_SECONDS) for some in alone]:
+                faults += report(result(future), say)
+        if not faults:
+            faults += report(run_trials(together, place, begin + ALL_SECONDS), say)
+    except Fault as fault:
+        return [], [fault]
+    except OSError as error:
+        return [], [Fault(None, "tidak dapat diperiksa: %s" % error)]
+    except KeyboardInterrupt:
+        give_up()
+        raise
+    for fault in faults:
+        fault.file = files.get(fault.number, place)
+    for file in files.values():
+        if place != FOLDER and is_kits(file):
+            say("%s tidak diubah: sama dengan file asli" % file)
+    return list(files.values()), faults
 
 
-def read_lines(log):
-    """The lines of the log, none if there is no such file yet."""
-    if not os.path.exists(log):
-        return []
-    with open(log, encoding="utf-8", errors="replace") as file:
-        return file.read().splitlines()
+def find_hand_in(folder):
+    """(folder, numbers of the servers in it): the folder itself, or the only one in it that has some."""
+    if not folder or os.path.isdir(folder) and os.path.samefile(folder, FOLDER):
+        return FOLDER, list(PATHS)
+    if not os.path.isdir(folder):
+        raise Fault(None, "folder itu tidak ada.")
+    names = sorted(os.listdir(folder))
+    inner = [path for path in (os.path.join(folder, name) for name in names) if os.path.isdir(path)]
+    for places in [os.path.normpath(folder)], inner:
+        found = [(place, server_numbers(place)) for place in places if server_numbers(place)]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            raise Fault(None, "ada beberapa folder dengan server1.py, server2.py atau server3.py: %s."
+                        % ", ".join(os.path.basename(place) for place, _ in found))
+    raise Fault(None, "tidak ada server1.py, server2.py atau server3.py; isinya: %s."
+                % (short(", ".join(names)) or "kosong"))
+
+
+def server_numbers(folder):
+    """The numbers of the servers that the folder has."""
+    return [number for number in PATHS if os.path.exists(os.path.join(folder, "server%d.py" % number))]
+
+
+def is_kits(file):
+    """Whether the file is the kit's own, byte for byte."""
+    try:
+        return filecmp.cmp(file, os.path.join(FOLDER, os.path.basename(file)), shallow=False)
+    except OSError:
+        return False
+
+
+def trials(levels, numbers):
+    """[(level, those of the numbers that it has), ...] without the levels that have none."""
+    pairs = [(level, [number for number in numbers if number in LEVELS[level]]) for level in levels]
+    return [(level, some) for level, some in pairs if some]
+
+
+def run_trials(some, place, deadline):
+    """Run trial after trial, until there is a fault. Returns (lines of the report, Fault or None)."""
+    lines = []
+    for level, numbers in some:
+        for chance in (3, 2, 1):
+            try:
+                lines += Trial(level, numbers, place, deadline).run()
+                break
+            except Fault as fault:
+                return lines, fault
+            except BadLuck:
+                if chance == 1:
+                    return lines, Fault(None, "tidak dapat diperiksa: server yang asli tidak mau berjalan.")
+    return lines, None
+
+
+def report(lines_and_fault, say):
+    """Say the lines. Returns a list of the Fault, if there is one."""
+    lines, fault = lines_and_fault
+    for line in lines:
+        say(line)
+    return [fault] if fault else []
+
+
+def give_up():
+    """End the trials that run, whatever they say then."""
+    with LOCK:
+        for trial in TRIALS:
+            trial.deadline = 0
+            for process in list(trial.processes.values()):
+                process.kill()
+
+
+def take_ports(numbers):
+    """{number: port}: free ones, which no other trial has had."""
+    while True:
+        ports = common.free_ports(len(numbers))
+        with LOCK:
+            if USED_PORTS.isdisjoint(ports):
+                USED_PORTS.update(ports)
+                return dict(zip(numbers, ports))
+
+
+def new_names():
+    """Functions that draw a new name: a plain one, one beyond ASCII, one for HTML to escape, a long one."""
+    def letters():
+        return "".join(random.choice("abcdefghijklmnopqrstuvwxyz") for _ in range(10))
+    return [lambda: "Siti " + letters(),
+            lambda: "Zo\u00eb \u0141ukasz \u738b " + letters(),
+            lambda: "%s < 3 & \"Budi\" + 'Ani' 100%% /" % letters(),
+            lambda: " ".join(letters() for _ in range(30))]
+
+
+class Trial:
+    """A level, some of its servers handed in and the others the kit's: in a folder and on ports of its own."""
+
+    def __init__(self, level, handed_in, place, deadline):
+        self.level = level
+        self.numbers = LEVELS[level]
+        self.handed_in = handed_in
+        self.place = place
+        self.deadline = deadline
+        self.ports = take_ports(self.numbers)
+        self.processes = {}  # {number: Popen}
+        self.consoles = {}   # {number: Console}
+        self.started = {}    # {number: time}
+        self.answered = set()  # numbers
+
+    def run(self):
+        """Try it. Returns the lines of the report, or raises the Fault of a handed-in server."""
+        self.folder = tempfile.mkdtemp(prefix="run_all-")
+        self.copy = os.path.join(self.folder, "a", "tugas")  # "..", too, is in the temporary folder
+        self.log = os.path.join(self.copy if 3 in self.handed_in else self.folder, "log.txt")
+        # wherever it is checked: no proxy, any letter can be printed; RUN_ALL is for kill_marked
+        self.environment = dict(os.environ, no_proxy="*", PYTHONIOENCODING="utf-8:backslashreplace", RUN_ALL=self.folder)
+        with LOCK:
+            TRIALS.add(self)
+        try:
+            copy_folder(self.place, self.copy)
+            return self.try_all()
+        except Fault as seen:
+            fault = self.blame(seen)
+            self.stop_all()
+            self.explain(fault)
+            raise fault
+        finally:
+            self.stop_all()
+            remove(self.folder)
+            with LOCK:
+                TRIALS.discard(self)
+
+    def try_all(self):
+        """Start the servers and send names; then let the last server fail. Returns the lines of the report."""
+        if not os.path.exists(self.log):
+            with open(self.log, "w") as file:
+                file.write('{"nama":"yang lama"}\n')
+        self.log_at_start = end_of(self.log)
+        self.start(*reversed(self.numbers))
+        lines = ["Level %d dengan %s" % (self.level, ", ".join("server%d.py" % number for number in self.handed_in))]
+        begin = time.monotonic()
+        for count, draw in enumerate(new_names()):
+            if count >= 2 and time.monotonic() - begin > 4:  # slow, but right so far
+                break
+            for number in reversed(self.numbers):
+                if number in self.handed_in or number == 1:
+                    answer = self.exchange(number, draw())
+                    if count == 0:
+                        lines.append("  Server %d menjawab %s" % (number, short(answer)))
+        self.try_failure(self.numbers[-1], [number for number in reversed(self.handed_in) if number < self.numbers[-1]])
+        return lines
+
+    def try_failure(self, last, callers):
+        """While the last server fails, no caller may claim a success; when Server 3 is back, names go through."""
+        if last == 3 and 3 not in self.handed_in:  # the kit's answers an error if its log is a folder
+            os.rename(self.log, self.log + ".old")
+            os.mkdir(self.log)
+            self.try_claims(callers, "Server 3 menjawab error")
+            os.rmdir(self.log)
+            os.rename(self.log + ".old", self.log)
+        if not callers:
+            return
+        self.stop(last)
+        self.try_claims(callers, "Server %d dihentikan" % last)
+        if last < 3:
+            return
+        self.start(last, kit=True)
+        for number in callers:
+            try:
+                self.exchange(number, new_names()[0]())
+            except Fault as fault:
+                fault.text = "setelah Server %d dihentikan lalu dijalankan lagi: %s" % (last, fault.text)
+                raise
+
+    def try_claims(self, callers, what):
+        """Send a name to each caller. One that answers success is at fault; any error is right."""
+        for number in callers:
+            try:
+                answer = self.claim(number, new_names()[0]())
+            except Fault:
+                answer = None
+            if answer:
+                raise Fault(number, "menjawab %s padahal %s; seharusnya error, karena success berarti semua server berhasil"
+                            % (short(answer), what))
+
+    # servers
+
+    def start(self, *numbers, kit=False):
+        """Start servers, the kit's if they are not handed in, and wait for the kit's."""
+        for number in numbers:
+            own = number in self.handed_in and not kit
+            file = os.path.join(self.copy if own else FOLDER, "server%d.py" % number)
+            if own:
+                look_into_source(number, file)
+            options = command(number, {number: file}, self.ports, self.level, log=self.log)
+            if "--bind" in options:  # 127.0.0.1 is the default, and not every hand-in knows the option
+                at = options.index("--bind")
+                del options[at:at + 2]
+            process = common.start(*options, output=subprocess.PIPE, cwd=self.copy if own else self.folder,
+                                   env=self.environment, **OWN_GROUP)
+            if own:
+                limit_memory(process)
+            self.processes[number] = process
+            self.consoles[number] = Console(process.stdout)
+            self.started[number] = time.monotonic()
+            self.answered.discard(number)
+        for number in numbers:
+            if (kit or number not in self.handed_in) and not common.is_up(self.processes[number], self.ports[number]):
+                raise BadLuck()
+
+    def stop(self, number):
+        """End a server and the processes that it started."""
+        process = self.processes.pop(number)
+        kill_group(process)
+        common.stop(process)
+        self.consoles[number].join(timeout=1)
+
+    def stop_all(self):
+        """End all servers, and whatever they started."""
+        for number in list(self.processes):
+            self.stop(number)
+        kill_marked(self.folder)
+
+    def ask(self, number, address=None, body=None, content_type="application/json"):
+        """(status, headers, text) that a server answers. Waits until it has started. Fault if there is no answer."""
+        while True:
+            seconds = min(SECONDS[number], self.deadline - time.monotonic())
+            if seconds <= 0:
+                raise Fault(number, "terlalu lambat: pemeriksaan belum selesai dalam waktunya")
+            try:
+                status, headers, answer = common.ask(address or url(number, self.ports), body, content_type, seconds)
+                self.answered.add(number)
+                return status, headers, answer.decode("utf-8", "replace").strip()
+            except ConnectionRefusedError as error:
+                waited = time.monotonic() - self.started[number]
+                if self.processes[number].poll() is not None or number in self.answered or waited > START_SECONDS:
+                    raise Fault(number, self.no_answer(number, error))
+                time.sleep(0.02)
+            except (OSError, HTTPException) as error:
+                raise Fault(number, self.no_answer(number, error))
+
+    def no_answer(self, number, error):
+        """Why there is no answer, in a sentence."""
+        try:
+            status = self.processes[number].wait(timeout=0 if isinstance(error, socket.timeout) else 0.3)
+            if number not in self.answered and status == 0:
+                return "berhenti (exit status 0) tanpa membuka port. Mungkin server tidak pernah dijalankan (serve_forever)"
+            return "berhenti (exit status %d)" % status + ("" if number in self.answered else " tanpa menjawab")
+        except subprocess.TimeoutExpired:
+            pass
+        if isinstance(error, ConnectionRefusedError) and number not in self.answered:
+            return ("tidak membuka port %d yang diberikan dengan --port dalam %d detik. Mungkin port tertulis di dalam "
+                    "file, atau program tertahan sebelum itu" % (self.ports[number], START_SECONDS))
+        for kind, text in NO_ANSWER:
+            if isinstance(error, kind):
+                return text
+        return "jawabannya bukan HTTP yang benar: %s" % short(str(error))
+
+    # what they answer
+
+    def exchange(self, number, name):
+        """Send a name to a server; look at its answer and at the log. Returns the answer, or raises a Fault."""
+        before = end_of(self.log)
+        if number == 1:
+            name, answer = self.submit(name)
+        elif self.level == 1:
+            answer = self.api_answer(self.ask(2), None, "success")
+        else:
+            answer = self.api_answer(self.ask(number, body=to_json({"nama": name}).encode()), name, WORDS[number], number)
+        if self.level == 4:
+            problem = look_at(self.log, self.log_at_start, before, name)
+            if problem:
+                raise Fault(number, "menjawab %s tetapi %s" % (short(answer, 80), problem))
+        return answer
+
+    def claim(self, number, name):
+        """The answer if it claims a success, else None."""
+        if number == 1:
+            return self.submit(name)[1]
+        answer = self.ask(number, body=to_json({"nama": name}).encode())[2]
+        return answer if from_json(answer).get("status") == "success" else None
+
+    def api_answer(self, answered, name, word, number=2):
+        """The text of the answer of Server 2 or 3, if it is as it should be."""
+        status, _, text = answered
+        answer = from_json(text)
+        if text.startswith("<"):
+            text = Page(text).shown()
+        expected = {"status": word}
+        right = status == 200 and answer.get("status") == word
+        if name is None:
+            expected["message"] = ACTIVE
+            right = right and ACTIVE in str(answer.get("message"))
+        elif number == 2:
+            expected["data"] = {"nama": name}
+            right = right and isinstance(answer.get("data"), dict) and answer["data"].get("nama") == name
+        if not right:
+            raise Fault(number, "menjawab %d %s; seharusnya 200 %s. %s" % (
+                status, short(text) or "(kosong)", short(to_json(expected)), usual_cause(number, status, text, answer)))
+        return text
+
+    def submit(self, name):
+        """Open the page and send the name in its form. Returns the name as sent, and the answer that the page shows."""
+        status, page = self.browse(url(1, self.ports))
+        if self.level > 1:
+            form = page.form()
+            if not form:
+                raise Fault(1, "halamannya tidak punya formulir dengan isian nama; isian yang ada: %s"
+                            % (short(", ".join(page.field_names())) or "tidak ada"))
+            name, address, body, content_type = form.filled(name, url(1, self.ports))
+            if not address.startswith("http://127.0.0.1:%d/" % self.ports[1]):
+                raise Fault(1, "formulirnya dikirim ke %s; seharusnya ke %s. Mungkin URL tertulis di dalam file"
+                            % (short(address), url(1, self.ports)))
+            status, page = self.browse(address, body, content_type)
+        expected = {"status": "success"}
+        expected.update({"message": ACTIVE} if self.level == 1 else {"data": {"nama": name}})
+        answers = page.objects()
+        for answer in answers:
+            data = answer.get("data")
+            if answer.get("status") == "success" and (
+                    ACTIVE in str(answer.get("message")) if self.level == 1 else
+                    isinstance(data, dict) and data.get("nama") == name):
+                if status == 200:
+                    return name, to_json(answer)
+        text = to_json(answers[-1]) if answers else "teks " + (page.shown() or "(kosong)")
+        raise Fault(1, "halamannya (status %d) menampilkan %s; seharusnya jawaban Server 2: %s. %s" % (
+            status, short(text), short(to_json(expected)), usual_cause(1, status, page.shown(), answers[-1] if answers else {})))
+
+    def browse(self, address, body=None, content_type=None):
+        """(status, Page) at the address; redirects are followed, as a browser does."""
+        for _ in range(5):
+            status, headers, text = self.ask(1, address, body, content_type)
+            if status not in (301, 302, 303) or "Location" not in headers:
+                break
+            address, body = urllib.parse.urljoin(address, headers["Location"]), None
+        return status, Page(text)
+
+    # whose fault it is
+
+    def blame(self, seen):
+        """The Fault of a handed-in server that explains the fault that was seen at a server, perhaps one of the kit's."""
+        for number in sorted(self.handed_in, reverse=True):
+            if seen.number < number and number in self.processes and seen.number in self.processes:
+                try:
+                    self.exchange(number, new_names()[0]())
+                except Fault as fault:  # it answered before, and now it does not
+                    return fault
+        if seen.number in self.handed_in:
+            return seen
+        behind = [number for number in self.handed_in if number > seen.number]
+        return Fault((behind or self.handed_in)[0], "membuat Server %d yang asli gagal: %s" % (seen.number, seen.text))
+
+    def explain(self, fault):
+        """Add to the Fault what its program printed, and name the error in it."""
+        console = self.consoles.get(fault.number)
+        text = console.text(self.copy, self.place) if console else ""
+        fault.printed = [short(line, 160) for line in text.splitlines() if line.strip()][-12:]
+        errors = re.findall(r"^(?:[\w.]*(?:Error|Exception|Exit|Interrupt)\b.*)", text, re.M)
+        if errors:
+            places = re.findall(r'File "([^"]*)", line (\d+)', text)
+            own = [line for file, line in places if file.endswith("server%d.py" % fault.number)]
+            fault.text += ". Python menulis: " + short(errors[-1]) + (" (baris %s)" % own[-1] if own else "")
+
+
+NO_ANSWER = [
+    (common.Unended, "mulai menjawab tetapi tidak selesai. Mungkin tanpa Content-Length, dan sambungannya tidak ditutup"),
+    (socket.timeout, "tidak menjawab dalam beberapa detik"),
+    (IncompleteRead, "jawabannya terputus: lebih pendek daripada Content-Length-nya"),
+    (ConnectionRefusedError, "tidak menerima sambungan lagi"),
+    (OSError, "menutup sambungan tanpa menjawab"),
+]
+
+
+def usual_cause(number, status, text, answer):
+    """A sentence on what is usually wrong if a server answers so."""
+    word = answer.get("status")
+    if status == 404:
+        return "Mungkin path-nya bukan %s" % PATHS[number]
+    if status in (405, 501):
+        return "Mungkin tidak ada do_POST"
+    if "{'" in text:
+        return "Mungkin str(...), bukan json.dumps(...)"
+    if not text:
+        return "Jawabannya kosong"
+    if not answer and number > 1:
+        return "Itu bukan objek JSON"
+    if number == 2 and word == "error":
+        return "Server 3 berjalan: mungkin URL-nya tertulis di dalam file (seharusnya --log-url), atau yang dikirim bukan JSON"
+    if number > 1 and word != WORDS[number]:
+        return "status-nya %s, bukan %s" % (short(to_json(word)), WORDS[number])
+    if number > 1 and status != 200:
+        return "HTTP status-nya %d, bukan 200" % status
+    if "data" in answer:
+        return "Mungkin nama field-nya bukan nama, atau huruf dari nama berubah (encoding, escape)"
+    return "Mungkin Server 2 tidak dipanggil (URL-nya ada di --api-url)" if number == 1 else "Isinya kurang"
+
+
+def to_json(data):
+    """The data as compact JSON."""
+    return json.dumps(data, separators=(",", ":"))
+
+
+def from_json(text):
+    """The object that the JSON stands for; an empty one if it is none."""
+    try:
+        data = json.loads(text)
+    except (ValueError, RecursionError):
+        data = None
+    return data if isinstance(data, dict) else {}
+
+
+def end_of(log):
+    """(size of the log, its last bytes), for look_at."""
+    if not os.path.isfile(log):
+        return 0, b""
+    with open(log, "rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - 1000))
+        return size, file.read(1000)
+
+
+def look_at(log, at_start, before, name):
+    """What is wrong with what the log has gained since before: None if it is one line of JSON with the name."""
+    if not os.path.isfile(log):
+        return "log.txt tidak ada. Mungkin ditulis di tempat lain (lihat --log)"
+    with open(log, "rb") as file:
+        for size, last in at_start, before:
+            file.seek(size - len(last))
+            if file.read(len(last)) != last:
+                return "isi log.txt yang lama hilang. Mungkin dibuka dengan \"w\", bukan \"a\""
+        new = file.read(100000)
+    lines = new.decode("utf-8", "replace").split("\n")
+    full = [line for line in lines if line.strip()]
+    if not full:
+        return "log.txt tidak bertambah. Mungkin Server 3 tidak dipanggil, atau ditulis ke file lain atau terlambat"
+    found = "log.txt bertambah %s" % short(" dan ".join(full))
+    if lines[-1]:
+        return found + " tanpa baris baru di akhirnya"
+    if len(full) > 1:
+        return found + "; seharusnya satu baris untuk satu nama"
+    try:
+        data = json.loads(full[0])
+    except (ValueError, RecursionError):
+        return found + ", yang bukan JSON. Mungkin str(...), bukan json.dumps(...)"
+    if json.dumps(name)[1:-1] not in json.dumps(data):
+        return found + " tanpa nama %s yang dikirim" % short(json.dumps(name), 80)
+    return None
+
+
+def look_into_source(number, file):
+    """A Fault if Python could not read the file. (The rest of its syntax shows when it is started.)"""
+    try:
+        with tokenize.open(file) as source:
+            source.read()
+    except (SyntaxError, ValueError) as error:  # an unknown encoding; bytes that are none of it
+        raise Fault(number, "tidak dapat dibaca Python: %s. Simpan file itu sebagai UTF-8" % re.sub(" for .*", "", str(error)))
+    except OSError:
+        raise Fault(number, "bukan file yang dapat dibaca")
+
+
+class Console(threading.Thread):
+    """Reads what a program prints, and keeps the end of it."""
+
+    def __init__(self, pipe):
+        super().__init__(daemon=True)
+        self.pipe = pipe
+        self.end = b""
+        self.start()
+
+    def run(self):
+        count = 0
+        with self.pipe:
+            for data in iter(lambda: os.read(self.pipe.fileno(), 65536), b""):
+                self.end = (self.end + data)[-10000:]
+                count += len(data)
+                if count > 1000000:  # a flood: let it wait
+                    time.sleep(0.05)
+
+    def text(self, copy, place):
+        """The end of it: paths as they were handed in, no lines of a traceback that are not the hand-in's."""
+        text = self.end.decode("utf-8", "backslashreplace").replace("\r\n", "\n")
+        text = re.sub(r' *File "(?:%s|[^"]*runpy[^"]*)", line .*\n(?:    .*\n)*' % re.escape(common.__file__), "", text)
+        text = re.sub(r'Traceback .*:\n(?=  File "[^"]*", line \d+\n)', "", text)  # a SyntaxError has none
+        return text.replace(os.path.join(copy, ""), os.path.join(place, ""))
+
+
+class Form:
+    """A form of a page: its attributes, and its fields as [name, value, attributes]."""
+
+    def __init__(self, attributes):
+        self.attributes = attributes
+        self.fields = []
+
+    def filled(self, name, base):
+        """(name, URL, body or None, type) that a browser sends when the name is typed into the field nama."""
+        fields = []
+        for field, value, attributes in self.fields:
+            if field == "nama":
+                length = attributes.get("maxlength") or ""
+                value = name = name[:int(length)] if length.isdecimal() else name
+            fields.append((field, value))
+        data = urllib.parse.urlencode(fields)
+        address = urllib.parse.urljoin(base, self.attributes.get("action") or "")
+        if (self.attributes.get("method") or "get").lower() != "post":
+            return name, address.split("?")[0] + "?" + data, None, None
+        if (self.attributes.get("enctype") or "").lower() == "multipart/form-data":
+            parts = ['--x-x\r\nContent-Disposition: form-data; name="%s"\r\n\r\n%s\r\n' % field for field in fields]
+            return name, address, ("".join(parts) + "--x-x--\r\n").encode(), "multipart/form-data; boundary=x-x"
+        return name, address, data.encode(), "application/x-www-form-urlencoded"
+
+
+class Page(HTMLParser):
+    """A page as a browser has it: its forms, and the text that it shows."""
+
+    TYPED = {"email": "siti@contoh.id", "date": "2024-05-17", "time": "10:30", "url": "http://contoh.id/"}
+
+    def __init__(self, html):
+        super().__init__(convert_charrefs=True)
+        self.forms = []
+        self.text = []
+        self.open = None    # the Form that stands open
+        self.within = None  # script, style, title or textarea
+        self.select = None  # the field of a <select> that stands open
+        self.chosen = False  # its <option> that stands open is the chosen one, and has no value but its text
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag, attributes):
+        attributes = dict(attributes)
+        name = attributes.get("name")
+        if tag == "form":
+            self.open = Form(attributes)
+            self.forms.append(self.open)
+        elif tag in ("script", "style", "title", "textarea"):
+            self.within = tag
+        if tag in ("br", "p", "div", "li", "tr", "td", "pre"):
+            self.text.append("\n")
+        if tag == "option" and self.select:
+            self.chosen = self.select[1] is None or "selected" in attributes
+            if self.chosen:
+                self.select[1] = attributes.get("value") or ""
+                self.chosen = "value" not in attributes
+        if self.open and name and "disabled" not in attributes:
+            if tag == "input":
+                self.add_input(name, attributes)
+            elif tag in ("select", "textarea") or tag == "button" and attributes.get("type", "submit") == "submit":
+                value = {"select": None, "textarea": "20", "button": attributes.get("value") or ""}[tag]
+                self.open.fields.append([name, value, attributes])
+                self.select = self.open.fields[-1] if tag == "select" else self.select
+
+    def add_input(self, name, attributes):
+        """Add an <input> to the form, with what somebody would type."""
+        kind = (attributes.get("type") or "text").lower()
+        value = attributes.get("value")
+        if kind in ("checkbox", "radio") and "checked" not in attributes or kind in ("button", "reset", "image", "file"):
+            return
+        if kind in ("checkbox", "radio", "hidden", "submit"):
+            value = value or ("on" if kind in ("checkbox", "radio") else "")
+        self.open.fields.append([name, value or self.TYPED.get(kind, "20"), attributes])
+
+    def handle_endtag(self, tag):
+        if tag == "form":
+            self.open = None
+        if tag == self.within:
+            self.within = None
+        if tag == "select":
+            self.select = None
+
+    def handle_data(self, data):
+        if self.select and self.chosen:
+            self.select[1] += data.strip()
+        if self.within in (None, "textarea"):
+            self.text.append(data)
+
+    def form(self):
+        """The first Form with a field nama, or None."""
+        return next((form for form in self.forms if "nama" in [field[0] for field in form.fields]), None)
+
+    def field_names(self):
+        return [field[0] for form in self.forms for field in form.fields]
+
+    def shown(self):
+        """The text that it shows, blanks and line breaks as one blank."""
+        return " ".join("".join(self.text).split())
+
+    def objects(self):
+        """The JSON objects in the text that it shows."""
+        text = "".join(self.text).replace("\xa0", " ")[:300000]
+        found, start = [], text.find("{")
+        while start >= 0 and len(found) < 1000:
+            try:
+                data, end = json.JSONDecoder().raw_decode(text, start)
+                found.append(data)
+            except (ValueError, RecursionError):
+                end = start + 1
+            start = text.find("{", end)
+        return found
+
+
+def copy_folder(source, target):
+    """Copy the files of a folder, small ones first, and no more than MAX_FOLDER bytes and 5000 files."""
+    left, count = MAX_FOLDER, 5000
+    for place, folders, names in os.walk(source):
+        folders[:] = [name for name in sorted(folders) if name not in (".git", ".venv", "__pycache__")]
+        to = os.path.join(target, os.path.relpath(place, source))
+        os.makedirs(to, exist_ok=True)
+        files = [os.path.join(place, name) for name in names if os.path.isfile(os.path.join(place, name))]
+        for file in sorted(files, key=os.path.getsize):
+            size = os.path.getsize(file)
+            if size > min(left, MAX_FILE) or count <= 0:
+                break
+            left, count = left - size, count - 1
+            try:
+                shutil.copyfile(file, os.path.join(to, os.path.basename(file)))
+            except OSError:
+                pass  # if it was needed, the program will say so
+        if count <= 0:
+            return
+
+
+def remove(folder):
+    """Remove the folder, though a program may have made parts of it read-only, or a virus scanner look into it."""
+    for _ in range(20):
+        shutil.rmtree(folder, ignore_errors=True)
+        if not os.path.exists(folder):
+            return
+        for place, folders, names in os.walk(folder):
+            for name in folders + names:
+                if not os.path.islink(os.path.join(place, name)):
+                    os.chmod(os.path.join(place, name), 0o700)
+        time.sleep(0.1)
+
+
+# for common.start: Ctrl+C does not reach a handed-in program, and all that it starts can be ended
+OWN_GROUP = {"start_new_session": True} if os.name == "posix" else {
+    "creationflags": getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)}
+
+
+def kill_group(process):
+    """End a process and those that it started."""
+    if os.name != "posix":
+        subprocess.call(["taskkill", "/T", "/F", "/PID", str(process.pid)],
+                        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        return
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except OSError:  # there is none
+        pass
+
+
+def kill_marked(folder):
+    """End the processes that left their group, where the system shows the environment of each (Linux)."""
+    for pid in filter(str.isdigit, os.listdir("/proc") if os.path.isdir("/proc/self") else []):
+        try:
+            with open("/proc/%s/environ" % pid, "rb") as file:
+                if ("RUN_ALL=" + folder).encode() in file.read().split(b"\0"):
+                    os.kill(int(pid), signal.SIGKILL)
+        except OSError:  # it has ended, or is not ours
+            pass
+
+
+def limit_memory(process):
+    """Let a program have no more than MAX_MEMORY, and write no larger file, where the system can do that (Linux)."""
+    if not hasattr(resource, "prlimit"):
+        return
+    for what in (resource.RLIMIT_DATA, resource.RLIMIT_FSIZE):
+        try:
+            resource.prlimit(process.pid, what, (MAX_MEMORY, MAX_MEMORY))
+        except OSError:  # it has ended
+            pass
 
 
 CONTROL = {code: "\\x%02x" % code for code in [*range(32), 127] if chr(code) not in "\t\n"}

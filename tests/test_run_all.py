@@ -22,14 +22,6 @@ SENT = (200, '{"status":"success","data":{"nama":"Budi"}}')
 DEAD_PROXY = {"http_proxy": "http://127.0.0.1:9", "HTTP_PROXY": "http://127.0.0.1:9", "no_proxy": ""}
 PRINT = "import os; os.write(1, b'%s\\n')"  # whole: print writes the end of the line separately
 PRINT_PID = "import os; os.write(1, b'pid %d = %%d\\n' %% os.getpid())"
-HTTP = """import http.server, sys, time
-class Handler(http.server.BaseHTTPRequestHandler):
-    def do_POST(self):
-        self.rfile.read(int(self.headers["Content-Length"] or 0))
-        %s
-    do_GET = do_POST
-http.server.HTTPServer(("127.0.0.1", int(sys.argv[sys.argv.index("--port") + 1])), Handler).serve_forever()
-"""
 END_WHEN_THE_OTHERS_ARE_UP = """import socket, sys, time
 port = int(sys.argv[sys.argv.index("--port") + 1])
 for other in (port - 1, port + 1):
@@ -790,67 +782,3 @@ def test_in_the_background_of_a_terminal_the_servers_go_on(run, tmp_path, keyboa
     shown += read_until("Done", keyboard)  # says the shell
     assert "dihentikan." not in shown and "Traceback" not in shown
     one.status(seconds=2)
-
-
-# --check
-
-@pytest.fixture(scope="module", autouse=True)
-def hung(tmp_path_factory):
-    """A --check of a server that hangs. It takes seconds; the other tests run meanwhile."""
-    folder = tmp_path_factory.mktemp("hung")
-    (folder / "server3.py").write_text(HTTP % "time.sleep(60)")
-    one = Run(folder / "run.out", RUN_ALL + ["--check", "--level", "4", "--from", str(folder)])
-    yield one
-    one.end()
-
-
-def test_check_says_what_each_server_answers_and_leaves_all_as_it_was(run, tmp_path):
-    kit, mine, temporary = [tmp_path / name for name in ("tugas kuliah \u00e9", "mine", "temporary")]
-    command = copy_kit(kit)
-    mine.mkdir()
-    temporary.mkdir()
-    (kit / "log.txt").write_text("as it was")
-    before = sorted(kit.rglob("*"))
-    for number in (1, 2, 3):
-        note_port = "open(%r, 'a').write(sys.argv[sys.argv.index('--port') + 1] + ' ')" % str(mine / "ports")
-        (mine / ("server%d.py" % number)).write_text(kits(number, note_port))
-    environment = dict(DEAD_PROXY, TMPDIR=str(temporary), TEMP=str(temporary), TMP=str(temporary))
-    one = run(command=command + ["--check", "--from", str(mine)], environment=environment)
-    assert one.status() == 0
-    active = '{"status":"success","message":"Server 2 aktif"}'
-    sent = '{"status":"success","data":{"nama":"Siti Nurhaliza"}}'
-    said = ["Level 1", "  Server 2 answered " + active, "  Server 1 answered " + active]
-    for level, server3 in [(2, []), (3, []), (4, ['  Server 3 answered {"status":"logged"}'])]:
-        said += ["Level %d" % level] + server3
-        said += ["  Server 2 answered " + sent, "  Server 1 answered " + sent]
-    assert one.text().splitlines() == said + ["OK"]
-    assert sorted(kit.rglob("*")) == before and (kit / "log.txt").read_text() == "as it was"
-    assert list(temporary.iterdir()) == []
-    ports = (mine / "ports").read_text().split()
-    assert len(ports) == 9 and gone(int(port) for port in ports)
-
-
-@pytest.mark.parametrize("number, text, bad, said", [
-    (2, "def do_POST(:", [1, 2, 3, 4], "SyntaxError"),
-    (1, HTTP % "self.wfile.write(b'nonsense')", [1, 2, 3, 4], "nonsense"),
-    (3, kits(3, "sys.argv[sys.argv.index('--log') + 1] = %r" % os.devnull), [4], "log are []"),
-    (2, kits(2, "sys.argv[sys.argv.index('--level') + 1] = '2'"), [4], "log are []"),
-    (3, kits(3, "pass"), [], None),
-], ids=["SyntaxError", "nonsense", "logs nothing", "has nothing logged", "good"])
-def test_check_marks_an_assignment_level_by_level(run, tmp_path, number, text, bad, said):
-    file = tmp_path / ("server%d.py" % number)
-    file.write_text(text)
-    one = run("--check", "--from", str(tmp_path))
-    assert one.status() == (1 if bad else 0)
-    assert one.text().splitlines()[-1] == ("FAILED" if bad else "OK")
-    levels = dict(zip([1, 2, 3, 4], re.split(r"^Level \d\n", one.text(), flags=re.M)[1:]))
-    assert len(levels) == 4
-    assert [level for level in levels if "at fault" in levels[level]] == bad
-    for level in bad:
-        assert "Server %d is at fault: %s" % (number, file) in levels[level] and said in levels[level]
-
-
-def test_check_of_a_level_with_a_server_that_hangs_names_it(hung):
-    assert hung.status() == 1
-    assert hung.text().startswith("Level 4\n") and hung.text().endswith("FAILED\n")
-    assert "Server 3 is at fault: %s" % (hung.printed.parent / "server3.py") in hung.text()
