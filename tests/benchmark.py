@@ -26,11 +26,12 @@ import common  # noqa: E402
 import run_all  # noqa: E402
 
 FORM = "nama=Budi"
+FORM_TYPE = "application/x-www-form-urlencoded"
 SUCCESS = '{"status":"success","data":{"nama":"Budi"}}'
 SCRIPT = """wrk.method = "POST"
 wrk.body = "%s"
-wrk.headers["Content-Type"] = "application/x-www-form-urlencoded"
-""" % FORM
+wrk.headers["Content-Type"] = "%s"
+""" % (FORM, FORM_TYPE)
 
 
 class Plain(BaseHTTPRequestHandler):
@@ -152,9 +153,9 @@ def first_page():
     begin = time.monotonic()
     command = [sys.executable, os.path.join(run_all.FOLDER, "run_all.py"), "--port", "0"]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    found = (re.search(rb"Open (\S+) in", line) for line in process.stdout)
+    found = (re.search(rb"Buka (\S+) di", line) for line in process.stdout)
     url = next(match.group(1).decode() for match in found if match)
-    run_all.fetch(url)
+    common.ask(url)
     seconds = time.monotonic() - begin
     process.terminate()
     process.communicate()
@@ -198,7 +199,7 @@ def names_at_once(folder, count=200):
         together.wait()
         begin = time.monotonic()
         try:
-            if SUCCESS in html.unescape(run_all.fetch(url, FORM)):
+            if SUCCESS in html.unescape(common.ask(url, FORM.encode(), FORM_TYPE)[2].decode()):
                 seconds.append(time.monotonic() - begin)
         except (OSError, HTTPException):
             pass  # not answered

@@ -16,7 +16,8 @@ from conftest import KIT, common, pre, run_all, wait_until
 URLS = {1: "http://10.77.0.1:8000/", 2: "http://10.77.0.2:8001/api.php", 3: "http://10.77.0.3:8002/log.php"}
 MACHINE = "kit%d-%%d" % os.getpid()
 SWITCH = "kit%d-switch" % os.getpid()
-BROWSER = "import sys, run_all; print(run_all.fetch(*sys.argv[1:]))"
+BROWSER = """import sys, common
+print(common.ask(sys.argv[1], sys.argv[2].encode(), "application/x-www-form-urlencoded")[2].decode())"""
 
 
 def ip(command):
