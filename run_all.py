@@ -29,8 +29,9 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from html.parser import HTMLParser
 from http.client import HTTPException, IncompleteRead
 try:
-    import resource
-except ImportError:  # Windows
+    import resource  # POSIX
+except ImportError:
+    import ctypes  # Windows
     resource = None
 
 FOLDER = os.path.dirname(os.path.abspath(__file__))
@@ -482,7 +483,7 @@ class Terminal:
 
 SECONDS = {1: 10, 2: 8, 3: 5}  # that an answer may take: each server waits for those behind it
 START_SECONDS = 6              # until a server takes connections; one that takes 2 is right
-FILE_SECONDS, ALL_SECONDS = 18, 26  # for each file among the kit's; for all of the hand-in
+FILE_SECONDS, ALL_SECONDS = 18, 12  # that are waited for a file among the kit's; for all of the hand-in
 MAX_FILE, MAX_FOLDER = 10000000, 50000000  # bytes that are copied of a hand-in
 MAX_MEMORY = 500000000         # bytes of a handed-in program, and of a file that it writes (on Linux)
 WORDS = {2: "success", 3: "logged"}  # the status that a server answers
@@ -501,6 +502,13 @@ class Fault(Exception):
         self.text = text
         self.file = ""
         self.printed = []  # lines
+
+
+class Patience:
+    """The seconds that are left to wait for a hand-in. (The time that the machine and the kit take does not count.)"""
+
+    def __init__(self, seconds):
+        self.left = seconds
 
 
 class BadLuck(Exception):
@@ -610,7 +618,6 @@ def judge(levels, folder, say):
     Each file is tried among the kit's, level by level until its first fault (not the kit's own, which
     has none); then all of them together.
     """
-    begin = time.monotonic()
     faults = []
     try:
         place, numbers = find_hand_in(folder)
@@ -620,10 +627,10 @@ def judge(levels, folder, say):
         if not sum(alone, together):
             raise Fault(None, "tidak ada file yang dipakai di level itu.")
         with ThreadPoolExecutor(3) as pool:
-            for future in [pool.submit(run_trials, some, place, begin + FILE_SECONDS) for some in alone]:
+            for future in [pool.submit(run_trials, some, place, FILE_SECONDS) for some in alone]:
                 faults += report(result(future), say)
         if not faults:
-            faults += report(run_trials(together, place, begin + ALL_SECONDS), say)
+            faults += report(run_trials(together, place, ALL_SECONDS), say)
     except Fault as fault:
         return [], [fault]
     except OSError as error:
@@ -677,13 +684,14 @@ def trials(levels, numbers):
     return [(level, some) for level, some in pairs if some]
 
 
-def run_trials(some, place, deadline):
+def run_trials(some, place, seconds):
     """Run trial after trial, until there is a fault. Returns (lines of the report, Fault or None)."""
     lines = []
+    patience = Patience(seconds)
     for level, numbers in some:
         for chance in (3, 2, 1):
             try:
-                lines += Trial(level, numbers, place, deadline).run()
+                lines += Trial(level, numbers, place, patience).run()
                 break
             except Fault as fault:
                 return lines, fault
@@ -705,7 +713,7 @@ def give_up():
     """End the trials that run, whatever they say then."""
     with LOCK:
         for trial in TRIALS:
-            trial.deadline = 0
+            trial.patience.left = 0
             for process in list(trial.processes.values()):
                 process.kill()
 
@@ -733,16 +741,17 @@ def new_names():
 class Trial:
     """A level, some of its servers handed in and the others the kit's: in a folder and on ports of its own."""
 
-    def __init__(self, level, handed_in, place, deadline):
+    def __init__(self, level, handed_in, place, patience):
         self.level = level
         self.numbers = LEVELS[level]
         self.handed_in = handed_in
         self.place = place
-        self.deadline = deadline
+        self.patience = patience
         self.ports = take_ports(self.numbers)
         self.processes = {}  # {number: Popen}
         self.consoles = {}   # {number: Console}
         self.started = {}    # {number: time}
+        self.groups = {}     # {number: what kill_group takes}
         self.answered = set()  # numbers
 
     def run(self):
@@ -838,18 +847,19 @@ class Trial:
                                    env=self.environment, **OWN_GROUP)
             if own:
                 limit_memory(process)
+            self.groups[number] = group_of(process)
             self.processes[number] = process
             self.consoles[number] = Console(process.stdout)
-            self.started[number] = time.monotonic()
             self.answered.discard(number)
         for number in numbers:
             if (kit or number not in self.handed_in) and not common.is_up(self.processes[number], self.ports[number]):
                 raise BadLuck()
+        self.started.update(dict.fromkeys(numbers, time.monotonic()))  # now: the machine may be slow for the kit, too
 
     def stop(self, number):
         """End a server and the processes that it started."""
         process = self.processes.pop(number)
-        kill_group(process)
+        kill_group(self.groups.pop(number))
         common.stop(process)
         self.consoles[number].join(timeout=1)
 
@@ -861,21 +871,28 @@ class Trial:
 
     def ask(self, number, address=None, body=None, content_type="application/json"):
         """(status, headers, text) that a server answers. Waits until it has started. Fault if there is no answer."""
-        while True:
-            seconds = min(SECONDS[number], self.deadline - time.monotonic())
-            if seconds <= 0:
-                raise Fault(number, "terlalu lambat: pemeriksaan belum selesai dalam waktunya")
-            try:
-                status, headers, answer = common.ask(address or url(number, self.ports), body, content_type, seconds)
-                self.answered.add(number)
-                return status, headers, answer.decode("utf-8", "replace").strip()
-            except ConnectionRefusedError as error:
-                waited = time.monotonic() - self.started[number]
-                if self.processes[number].poll() is not None or number in self.answered or waited > START_SECONDS:
+        begin = time.monotonic()
+        seconds = min(SECONDS[number], self.patience.left)
+        try:
+            while seconds > 0:
+                try:
+                    status, headers, answer = common.ask(address or url(number, self.ports), body, content_type, seconds)
+                    self.answered.add(number)
+                    return status, headers, answer.decode("utf-8", "replace").strip()
+                except ConnectionRefusedError as error:
+                    if not self.may_start(number):
+                        raise Fault(number, self.no_answer(number, error))
+                    time.sleep(0.02)
+                except (OSError, HTTPException) as error:
                     raise Fault(number, self.no_answer(number, error))
-                time.sleep(0.02)
-            except (OSError, HTTPException) as error:
-                raise Fault(number, self.no_answer(number, error))
+            raise Fault(number, "terlalu lambat: pemeriksaan belum selesai dalam waktunya")
+        finally:
+            self.patience.left -= time.monotonic() - begin
+
+    def may_start(self, number):
+        """Whether a server that takes no connections may still be starting."""
+        waited = time.monotonic() - self.started[number]
+        return number not in self.answered and self.processes[number].poll() is None and waited < START_SECONDS
 
     def no_answer(self, number, error):
         """Why there is no answer, in a sentence."""
@@ -1274,14 +1291,25 @@ OWN_GROUP = {"start_new_session": True} if os.name == "posix" else {
     "creationflags": getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)}
 
 
-def kill_group(process):
+def group_of(process):
+    """What stands for a process that was just started and all that it will start: on Windows a job object."""
+    if os.name == "posix":
+        return process.pid
+    kernel = ctypes.windll.kernel32
+    kernel.CreateJobObjectW.restype = ctypes.c_void_p
+    job = ctypes.c_void_p(kernel.CreateJobObjectW(None, None))
+    kernel.AssignProcessToJobObject(job, ctypes.c_void_p(int(process._handle)))
+    return job
+
+
+def kill_group(group):
     """End a process and those that it started."""
     if os.name != "posix":
-        subprocess.call(["taskkill", "/T", "/F", "/PID", str(process.pid)],
-                        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        ctypes.windll.kernel32.TerminateJobObject(group, 1)
+        ctypes.windll.kernel32.CloseHandle(group)
         return
     try:
-        os.killpg(process.pid, signal.SIGKILL)
+        os.killpg(group, signal.SIGKILL)
     except OSError:  # there is none
         pass
 
