@@ -1,25 +1,31 @@
 # SPDX-License-Identifier: 0BSD
-"""README.md is true: its links, names, sizes, commands, exercises, and what it shows of terminal and answers.
+"""README.md and CONTRIBUTING.md are true: links, names, sizes, commands, exercises, and what they show.
 
-Run:  python tests/test_readme.py   (puts the right line numbers and sizes into README.md; needs pytest)
+Run:  python tests/test_readme.py   (puts the right line numbers and sizes into them; needs pytest)
 """
 import ast
+import keyword
 import os
 import re
 import shlex
+import shutil
+import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from conftest import KIT, fetch, pre, wait_until
+from conftest import KIT, Kit, common, fetch, pre, run_all, wait_until
+from php import needs_php, start_php
 
-README = os.path.join(KIT, "README.md")
+PAGES = ["README.md", os.path.join(".github", "CONTRIBUTING.md")]
 SERVERS = ["server1.py", "server2.py", "server3.py"]
+PROGRAMS = SERVERS + ["common.py", "run_all.py"]
 LINK = re.compile(r"\[`([\w.]+)`\]\((\w+\.py)#L(\d+)\)")
 SIZE = re.compile(r"^\| `(\w+\.py)` \| (\d+) \| (\d+) \|$", re.M)
-COMMAND = re.compile(r"(?:^    |`|; )(python (?:\w+\.py|tests)[^`|}\n]*)", re.M)
-DIFF = re.compile(r"^```diff\n--- (\w+\.py)\n(.*?)^```$", re.M | re.S)
-REFRESH = "README.md says %s. To put that right: python tests/test_readme.py"
+COMMAND = re.compile(r"(?:^ +|`)(python [\w./-]+(?: [^`\n]*)?)(?:`|$)", re.M)
+REFRESH = "%s says %s. To put that right: python tests/test_readme.py"
+KNOWN = set("dict int len max open print str get read split strip write".split())  # to a first-year student
 
 
 def read(name):
@@ -27,6 +33,20 @@ def read(name):
     with open(os.path.join(KIT, name), encoding="utf-8") as file:
         return file.read()
 
+
+def rows(heading):
+    """The cells of the first table below the heading, a list for each row."""
+    table = re.search(r"\| .*\n\|[-|]+\n((?:\|.*\n)+)", read("README.md").split("\n" + heading + "\n")[1]).group(1)
+    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in table.splitlines()]
+
+
+def blocks(page="README.md"):
+    """The indented blocks of a page, without the indent."""
+    found = re.findall(r"(?<=\n\n)((?: {4,}.+\n)+)", read(page))
+    return [[line.strip() for line in block.splitlines()] for block in found]
+
+
+# links, sizes, names
 
 def find_names(file):
     """{name: line number} of what the file defines at its top and in its classes (as Class.name)."""
@@ -36,23 +56,12 @@ def find_names(file):
         for node in body:
             targets = [getattr(target, "id", None) for target in getattr(node, "targets", [])]
             for name in filter(None, [getattr(node, "name", None)] + targets):
-                names[prefix + name] = node.lineno
+                names.setdefault(prefix + name, node.lineno)
             if isinstance(node, ast.ClassDef):
                 add(node.name + ".", node.body)
 
     add("", ast.parse(read(file)).body)
     return names
-
-
-def size(file):
-    """How many lines of the file are not blank, and how many of those are the classes Level1 to Level4."""
-    lines = read(file).splitlines()
-    body = ast.parse(read(file)).body
-    levels = 0
-    for node, after in zip(body, body[1:]):
-        if isinstance(node, ast.ClassDef) and node.name.startswith("Level"):
-            levels += sum(bool(line.strip()) for line in lines[node.lineno - 1:after.lineno - 1])
-    return sum(bool(line.strip()) for line in lines), levels
 
 
 def right_link(match):
@@ -62,157 +71,426 @@ def right_link(match):
 
 
 def right_size(match):
-    """The row of the table of sizes as it should be."""
-    return "| `%s` | %d | %d |" % ((match.group(1),) + size(match.group(1)))
+    """The row of the table of sizes: lines that are not blank, and those of the functions level1 to page4."""
+    file = match.group(1)
+    lines = read(file).splitlines()
+    body = ast.parse(read(file)).body
+    levels = sum(bool(line.strip()) for node, after in zip(body, body[1:])
+                 if re.match(r"(level|page)\d$", getattr(node, "name", ""))
+                 for line in lines[node.lineno - 1:after.lineno - 1])
+    return "| `%s` | %d | %d |" % (file, sum(bool(line.strip()) for line in lines), levels)
 
 
-def wrong(pattern, right):
-    """What README.md says and should say, one line for each, where the pattern's matches are not right."""
-    return ["%s where it should say %s" % (match.group(0), right(match))
-            for match in pattern.finditer(read("README.md")) if match.group(0) != right(match)]
+@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("pattern, right", [(LINK, right_link), (SIZE, right_size)])
+def test_line_numbers_and_sizes_are_right(page, pattern, right):
+    for match in pattern.finditer(read(page)):
+        assert match.group(0) == right(match), REFRESH % (page, match.group(0))
 
 
-def show_blocks(start):
-    """The indented blocks of README.md that start with the pattern, without the indent."""
-    blocks = re.findall("(?:^    .+\n)+", read("README.md"), re.M)
-    blocks = [re.sub("^    ", "", block, flags=re.M).rstrip("\n") for block in blocks]
-    return [block for block in blocks if re.match(start, block)]
-
-
-def test_a_link_to_a_line_leads_to_what_it_names():
-    links = LINK.findall(read("README.md"))
-    assert len(links) == read("README.md").count(".py#L") > 0
-    assert [link for link in links if link[0] not in find_names(link[1])] == []
-    assert not wrong(LINK, right_link), REFRESH % "\n".join(wrong(LINK, right_link))
-
-
-def test_every_class_is_linked_and_every_class_named_exists():
+def test_a_link_leads_to_what_it_names():
     text = read("README.md")
-    classes = {name for file in SERVERS for name in find_names(file) if name[0].isupper() and not name.isupper()}
-    named = set(re.findall(r"`([A-Z][A-Za-z0-9]*[a-z][A-Za-z0-9]*)`|\b(Level\d)\b", text))
-    named = {name for pair in named for name in pair if name} - {"Request", "None"}  # which are Python's
-    assert named - classes == set()
-    linked = {(name, file) for name, file, _ in LINK.findall(text)}
-    levels = {(name, file) for file in SERVERS for name in find_names(file) if re.match(r"Level\d$", name)}
-    assert len(levels) == 7 and levels - linked == set()
+    links = LINK.findall(text)
+    assert len(links) == text.count(".py#L") > 0
+    assert [link for link in links if link[0] not in find_names(link[1])] == []
+    headings = [re.sub(r"[^\w -]", "", line).strip().lower().replace(" ", "-")
+                for line in re.findall("^#+ (.*)", text, re.M)]
+    assert set(re.findall(r"\]\(#([^)]+)\)", text)) - set(headings) == set()
+    for page in PAGES:
+        for path in re.findall(r"\]\(([.\w/]+)\)", read(page)):
+            assert os.path.exists(os.path.join(KIT, os.path.dirname(page), path)), path
 
 
-def test_a_function_in_the_phrase_book_is_one_of_the_file_that_its_row_links_to():
-    rows = re.findall(r"^\| .*\| (.*) \| \[`[\w.]+`\]\((\w+\.py)#L\d+\) \|$", read("README.md"), re.M)
-    assert rows
-    for python, file in rows:
-        assert set(re.findall(r"\b([a-z_]+)\(", python)) <= set(find_names(file)), python
+def test_every_listing_is_linked_and_the_phrase_book_names_what_there_is():
+    linked = {(name, file) for name, file, _ in LINK.findall(read("README.md"))}
+    for file in SERVERS:
+        listings = {(name, file) for name in find_names(file) if re.match(r"(level|page)\d$", name)}
+        assert listings - linked <= {("level4", "server1.py"), ("page4", "server1.py"), ("level3", "server2.py")}
 
 
-def test_the_sizes_are_right():
-    assert [row[0] for row in SIZE.findall(read("README.md"))] == SERVERS + ["common.py", "run_all.py"]
-    assert not wrong(SIZE, right_size), REFRESH % "\n".join(wrong(SIZE, right_size))
-
-
-def test_each_file_has_the_licence_that_the_readme_states():
-    assert read("README.md").count("SPDX-License-Identifier: 0BSD") == 1
-    for file in SERVERS + ["common.py", "run_all.py"]:
+def test_the_readme_fits_and_has_its_picture_and_its_licence():
+    text = read("README.md")
+    assert text.count("\n") <= 400
+    assert re.search(r"!\[[^]]{100,}\]\(\.github/picture\.png\)", text)
+    assert os.path.getsize(os.path.join(KIT, ".github", "picture.png")) < 150000
+    assert text.count("SPDX-License-Identifier: 0BSD") == 1
+    for file in PROGRAMS:
         assert read(file).startswith("# SPDX-License-Identifier: 0BSD\n"), file
+    assert [row[0] for row in SIZE.findall(read(PAGES[1]))] == PROGRAMS
 
 
-def test_every_command_names_a_file_and_options_that_there_are():
-    commands = COMMAND.findall(read("README.md"))
-    assert commands
-    helps = {file: subprocess.check_output([sys.executable, os.path.join(KIT, file), "--help"]).decode()
-             for file in SERVERS + ["run_all.py"]}
-    for command in commands:
-        words = shlex.split(command)
-        assert os.path.exists(os.path.join(KIT, words[1])), command
-        for word in words[2:]:
-            assert not word.startswith("-") or word in re.findall(r"--[\w-]+", helps[words[1]]), command
-        if "--level" in words:
-            assert words[words.index("--level") + 1] in "1234", command
-    named = set(re.findall(r"`(--[\w-]+)", read("README.md")))
-    assert named - set(re.findall(r"--[\w-]+", "".join(helps.values()))) == set()
+# the glossary
+
+def foreign_names(file):
+    """(names of the file that come from Python and its library, these and all other names in it)."""
+    nodes = list(ast.walk(ast.parse(read(file))))
+    own, foreign = {"arguments"}, set()
+    modules = " ".join(getattr(node, "module", "") for node in nodes if isinstance(node, ast.ImportFrom))
+    for node in nodes:
+        if isinstance(node, (ast.Name, ast.Attribute)) and isinstance(node.ctx, ast.Store):
+            own.add(getattr(node, "id", None) or node.attr)
+        elif isinstance(node, (ast.FunctionDef, ast.ClassDef, ast.ExceptHandler)):
+            own.add(node.name)
+        elif isinstance(node, ast.arg):
+            own.add(node.arg)
+    for node in nodes:
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            foreign.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.Name):
+            foreign.update({node.id} - own)
+        elif isinstance(node, ast.Attribute) and getattr(node.value, "id", "") != "arguments":
+            foreign.update({node.attr} - own)
+        elif isinstance(node, ast.keyword):
+            foreign.update({node.arg} - own)
+        elif isinstance(node, ast.ClassDef):  # what a base class of Python's calls or reads
+            names = [name for part in node.body for name in [getattr(part, "name", None)] +
+                     [target.id for target in getattr(part, "targets", [])] if name]
+            foreign.update(names if node.name in ("Handler", "Server") else [n for n in names if n[:2] == "__"])
+    foreign -= {"answer", "call", "read_body"}  # Handler's own
+    return foreign, own | foreign | set(keyword.kwlist) | set(re.findall(r"\w+", modules))
 
 
-def test_the_exercises_fit_the_files_and_the_changed_files_start(tmp_path):
-    exercises = DIFF.findall(read("README.md"))
-    assert len(exercises) == read("README.md").count("```diff") == 5
-    for number, (file, diff) in enumerate(exercises):
-        changed = "\n" + read(file)
-        for part in diff.split("@@\n"):
-            lines = part.splitlines()
-            old = "".join("\n" + line[1:] for line in lines if line[0] in " -") + "\n"
-            new = "".join("\n" + line[1:] for line in lines if line[0] in " +") + "\n"
-            assert changed.count(old) == 1, "exercise %d: %s does not have once: %s" % (number + 1, file, old)
-            changed = changed.replace(old, new)
-        folder = tmp_path / str(number)
-        folder.mkdir()
-        (folder / file).write_text(changed[1:])
-        if "waktu" in diff or "kelas" in diff:
-            check = [sys.executable, os.path.join(KIT, "run_all.py"), "--check", "--from", str(folder)]
-            assert subprocess.check_output(check).decode().splitlines()[-1] == "OK"
-        else:
-            compile(changed, file, "exec")
+def test_the_glossary_has_every_name_that_php_has_not_and_no_other():
+    named = {name for row in rows("## Glosarium untuk ujian lisan") for name in re.findall(r"`(\w+)`", row[0])}
+    found = [foreign_names(file) for file in SERVERS]
+    assert set.union(*[foreign for foreign, _ in found]) - KNOWN - named == set()
+    assert named - set.union(*[names for _, names in found]) == set()
+    assert all(len(row) == 3 and all(row) for row in rows("## Glosarium untuk ujian lisan"))
 
 
-def normal(text, ports=()):
-    """Text of a terminal or page without what differs from run to run: ports, folders, the system's own words."""
-    for number, port in ports:
-        text = text.replace(":%s/" % port, ":%d/" % (7999 + int(number)))
-    text = re.sub("writes to .*;", "writes to log.txt;", text)
-    return re.sub(r"(log\.php\)): .*", r"\1: reason", text)
+# commands and exercises
+
+CALL = 'file_get_contents(%s, False, context, server="Server %d", expected="logged")'
+TRY_LOG = ["    try:", "        " + CALL % ("LOG_URL", 3), "    except Failure:"]
+MINE = ("server3.py", "import threading", ["import threading", "# mine"])
+SOLUTIONS = {  # folder: [(file, how each line begins that is replaced, the lines in its place; None is the line itself)]
+    "tugas": [MINE],
+    "kumpulan/ani": [MINE],
+    "kumpulan/budi": [("server3.py", '    echo(json_encode({"status": "logged"', ['    echo(\'{"status":"ok"}\')'])],
+    "kumpulan/citra": [("server3.py", "import threading", [None])],
+    "latihan1": [
+        ("server3.py", "import threading", [None, "import time"]),
+        ("server3.py", "    file_put_contents(LOG", [
+            '    line = {"waktu": time.strftime("%H:%M:%S"), "data": data}',
+            "    file_put_contents(LOG, json_encode(line) + PHP_EOL, FILE_APPEND)"])],
+    "latihan2": [
+        ("server1.py", '            "nama": post["nama"],', [None, '            "kelas": post["kelas"],']),
+        ("server1.py", '<input type="text" name="nama"', [None, '<input type="text" name="kelas">'])],
+    "latihan3": [
+        ("server2.py", "    data = json_decode(", [
+            None, '    if data["nama"] == "":', '        raise Failure(400, "Nama harus diisi.")'])],
+    "palsu": [("server2.py", "    file_get_contents(LOG_URL", TRY_LOG + ["        pass"])],
+    "latihan4": [
+        ("server2.py", "    file_get_contents(LOG_URL", TRY_LOG + [
+            '        return echo(json_encode({"status": "partial", "data": data}))'])],
+    "latihan5": [
+        ("server2.py", "import sys", [None, "import time"]),
+        ("server2.py", "    file_get_contents(LOG_URL", TRY_LOG + [
+            "        time.sleep(2)", "        " + CALL % ("LOG_URL", 3)])],
+    "latihan6": [
+        ("server4.py", "NAME =", ['NAME = "Server 4"']),
+        ("server4.py", "PORT =", ["PORT = 8003"]),
+        ("server4.py", "LOG =", ['LOG = os.path.join(FOLDER, "log4.txt")']),
+        ("server2.py", "    file_get_contents(LOG_URL", [
+            None, "    " + CALL % ('"http://127.0.0.1:8003/log.php"', 4)])],
+}
 
 
-@pytest.fixture
-def story(tmp_path):
-    """What README.md tells, done: (lines of the terminal, lines of pages and log), all of them normal()."""
-    printed, log, answers = tmp_path / "printed", tmp_path / "log.txt", []
-    with printed.open("wb") as output:
+def change(folder, file, begin, new):
+    """Put new lines in the place of those that begin so, in the folder's copy of a file of the kit."""
+    path = os.path.join(folder, file)
+    if not os.path.exists(path):
+        os.makedirs(folder, exist_ok=True)
+        shutil.copy(os.path.join(KIT, file.replace("server4", "server3")), path)
+    with open(path, encoding="utf-8", newline="") as copy:
+        lines = copy.read().split("\n")
+    assert any(line.startswith(begin) for line in lines), (folder, begin)
+    changed = [other or line for line in lines for other in (new if line.startswith(begin) else [line])]
+    with open(path, "w", encoding="utf-8", newline="") as copy:
+        copy.write("\n".join(changed))
+
+
+class Runs:
+    """A copy of the kit with the folders that README.md speaks of; its commands run there, once each."""
+
+    def __init__(self, folder):
+        self.folder = str(folder)
+        for file in PROGRAMS:
+            shutil.copy(os.path.join(KIT, file), self.folder)
+        self.fourth = str(common.free_ports(1)[0])
+        for name, changes in SOLUTIONS.items():
+            for file, begin, new in changes:
+                new = [line and line.replace("8003", self.fourth) for line in new]
+                change(os.path.join(self.folder, name), file, begin, new)
+        self.pool = ThreadPoolExecutor(3)
+        self.jobs = {}
+
+    def start(self, command):
+        """Let it run soon."""
+        if command not in self.jobs:
+            self.jobs[command] = self.pool.submit(self.run, command)
+
+    def run(self, command):
+        """(exit status, what it printed). A server is ended when it is up; its status is None then."""
+        words = [sys.executable, "-u"] + shlex.split(command)[1:]
+        serves = "--check" not in words and "--each" not in words and "--version" not in words
+        if serves:  # on a free port, for the named one may be taken
+            words += ["--port", "0"]
+        if os.name == "nt":  # where BROWSER counts for nothing
+            words = [word for word in words if word != "--open"]
+        printed = os.path.join(self.folder, "%d.out" % id(words))
+        environment = dict(os.environ, BROWSER="true")
+        with open(printed, "wb") as output:
+            process = subprocess.Popen(words, cwd=self.folder, env=environment, stdin=subprocess.PIPE,
+                                       stdout=output, stderr=subprocess.STDOUT)
+        up = "Ctrl+C menghentikan semua" if "run_all.py" in words else "siap di"
+        try:
+            wait_until(lambda: process.poll() is not None or serves and up in text(printed), seconds=30 if serves else 60)
+            return process.poll(), text(printed)
+        finally:
+            process.kill()
+            process.communicate()
+
+    def result(self, command):
+        self.start(command)
+        return self.jobs[command].result()
+
+
+def text(printed):
+    """What a process has printed into the file."""
+    with open(printed, "rb") as file:
+        return file.read().decode().replace("\r\n", "\n")
+
+
+def all_commands():
+    """The commands of both pages that are Python's, but for those that run the tests."""
+    found = {command.strip() for page in PAGES for command in COMMAND.findall(read(page))}
+    return sorted(command for command in found if not re.match("python (tests|-m)", command))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def runs(tmp_path_factory):
+    """The Runs of this module. All commands begin at once, and the other tests run meanwhile."""
+    one = Runs(tmp_path_factory.mktemp("runs"))
+    server4 = common.start(os.path.join(one.folder, "latihan6", "server4.py"), "--port", one.fourth)
+    try:
+        assert common.is_up(server4, int(one.fourth))
+        for command in [FALSE] + sorted(all_commands(), key=lambda command: "--check" not in command):
+            one.start(command)
+        yield one
+        one.pool.shutdown()
+    finally:
+        common.stop(server4)
+
+
+FALSE = "python run_all.py --check --level 4 --from palsu"
+
+
+@pytest.mark.parametrize("command", all_commands())
+def test_a_command_does_what_it_should(runs, command):
+    status, said = runs.result(command)
+    if "--each" in command:
+        assert status == 1
+    elif "--check" in command:
+        assert (status, said.splitlines()[-1]) == (0, "OK"), said
+    elif "--version" in command:
+        assert status == 0
+    else:
+        assert status is None, said
+
+
+def test_a_false_success_is_marked_as_a_fault(runs):
+    status, said = runs.result(FALSE)
+    assert (status, said.splitlines()[-1]) == (1, "FAILED"), said
+    assert "Server 2" in said
+
+
+def test_no_exercise_prints_its_solution():
+    exercises = read("README.md").split("### 7. ")[1].split("### 8. ")[0]
+    for folder, changes in SOLUTIONS.items():
+        for line in [line.strip() for _, _, new in changes for line in new if line]:
+            assert len(line) < 16 or line not in exercises, folder
+
+
+@pytest.mark.parametrize("folder, name, expected", [
+    ("palsu", "Budi", '{"status":"success","data":{"nama":"Budi"}}'),
+    ("latihan4", "Budi", "status-nya bukan success"),
+    ("latihan3", "", "Nama harus diisi."),
+])
+def test_an_exercise_ends_as_its_answer_says(runs, kit, folder, name, expected):
+    kit.files = run_all.find_files(os.path.join(runs.folder, folder))
+    kit.start()
+    kit.stop(3)
+    assert expected in kit.send(name)[1] and kit.lines() == []
+
+
+def test_servers_at_two_levels_claim_what_is_not_so(kit):
+    kit.start(3).start(2, level=2).start(1, level=4)
+    assert "success" in kit.send("Budi")[1] and kit.lines() == []
+
+
+# what is shown
+
+def normal(shown, ports=()):
+    """Text of a terminal or page without what differs from run to run: ports and folders."""
+    for number, port in dict(ports).items():
+        shown = shown.replace(":%s/" % port, ":%d/" % (7999 + int(number)))
+    return re.sub(r"menulis ke \S+log.txt", "menulis ke log.txt", shown)
+
+
+@pytest.fixture(scope="module")
+def story(tmp_path_factory):
+    """(text of the terminal, lines of pages and log) when what the student is told is done, all of them normal()."""
+    folder = tmp_path_factory.mktemp("story")
+    printed, log, answers = str(folder / "printed"), folder / "log.txt", []
+    with open(printed, "wb") as output:
         command = [sys.executable, os.path.join(KIT, "run_all.py"), "--port", "0", "--log", str(log)]
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=output, stderr=subprocess.STDOUT)
 
-    def text():
-        return printed.read_bytes().decode().replace("\r\n", "\n")
-
     def wait_for(words, times=1):
-        assert wait_until(lambda: text().count(words) >= times or process.poll() is not None), text()
-        assert process.poll() is None, text()
+        assert wait_until(lambda: text(printed).count(words) >= times or process.poll() is not None)
+        assert process.poll() is None and text(printed).count(words) >= times, text(printed)
 
-    def press_3():
-        process.stdin.write(b"3\n")
+    def press(key, words, times=1):
+        process.stdin.write(key.encode() + b"\n")
         process.stdin.flush()
+        wait_for(words, times)
+
+    def send(name):
+        answers.append(pre(fetch(url, b"nama=" + name)[1]))
 
     try:
-        wait_for("Ctrl+C ends all")
-        ports = re.findall(r"^Server (\d): http://127.0.0.1:(\d+)/", text(), re.M)
-        url = "http://127.0.0.1:%s/" % dict(ports)["1"]
-        fetch(url)
-        answers.append(pre(fetch(url, b"nama=Budi")[1]))
-        press_3()
-        wait_for("is stopped")
-        answers.append(pre(fetch(url, b"nama=Siti")[1]))
-        press_3()
-        wait_for("writes to", 2)
+        wait_for("Ctrl+C menghentikan semua")
+        ports = dict(re.findall(r"^Server (\d) siap di http://127.0.0.1:(\d+)/", text(printed), re.M))
+        url = "http://127.0.0.1:%s/" % ports["1"]
+        send(b"Budi")
+        press("3", "Server 3 dihentikan")
+        send(b"Siti")
+        press("3", "Server 3 siap", 2)
+        send(b"Siti")
+        press("p3", "Server 3 diam:")
+        send(b"Joko")
+        press("p3", "Server 3 menjawab lagi")
+        wait_until(lambda: log.read_text().count("\n") == 3)
+        logged = log.read_text().splitlines()
     finally:
         process.kill()
         process.communicate()
-    lines = normal(text(), ports).splitlines()
-    answers = normal("\n".join(answers), ports).splitlines()
-    return sorted(lines[:3], reverse=True) + lines[3:], answers + log.read_text().splitlines()
+    assert logged == ['{"nama":"Budi"}', '{"nama":"Siti"}', '{"nama":"Joko"}']
+    assert "status" in answers[2] and "Server 3" in answers[1] and "3 detik" in answers[3]
+    return normal(text(printed), ports), normal("\n".join(answers), ports).splitlines() + logged
 
 
-def test_the_terminal_shows_what_the_readme_shows(story):
-    blocks = show_blocks(r"Server \d: |run_all: ")
-    assert len(blocks) == 2
-    for block in blocks:
-        assert normal(block) in "\n".join(story[0])
+def test_the_terminal_pages_and_log_are_what_is_shown(story):
+    terminal, others = story
+    shown = [block for block in blocks() if re.match(r"run_all: |Server \d|\{", block[0])]
+    assert len(shown) == 8
+    for block in shown:
+        lines = normal("\n".join(block)).splitlines()
+        assert set(lines) <= set(terminal.splitlines() + others)
+        assert "siap" in lines[-1] or lines[0] in others or "\n".join(lines) in terminal
 
 
-def test_the_answers_are_what_the_readme_shows(story):
-    blocks = show_blocks("{")
-    assert len(blocks) == 4
-    for block in blocks:
-        assert set(block.splitlines()) <= set(story[1])
+def test_each_prints_what_is_shown(runs, tmp_path):
+    command = [block[0] for block in blocks() if "--each" in block[0]][0]
+    shown = [block for block in blocks() if re.match(r"(OK|FAILED)  ", block[0])][0]
+    assert runs.result(command)[1].splitlines()[-len(shown):] == shown
+
+
+def test_a_message_that_is_quoted_is_one_of_the_programs():
+    programs = " ".join(read(file) for file in PROGRAMS)
+    for quoted in re.findall('^\\| "([^"|]+)"', read("README.md"), re.M):
+        assert quoted in programs
+    for target in re.findall(r"^    \d\. .*(\(target: .*)", read(PAGES[1]), re.M):
+        assert target in read("tests/benchmark.py")
+
+
+# what differs from PHP
+
+def post(kit, number, path, body, *headers):
+    """The body that a server answers to a POST with these headers."""
+    lines = ["POST %s HTTP/1.0" % path, "Content-Length: %d" % len(body)] + list(headers)
+    return kit.raw(number, ("\r\n".join(lines) + "\r\n\r\n" + body).encode()).split(b"\r\n\r\n", 1)[1].decode()
+
+
+def shown(page):
+    """What a page shows below its form."""
+    return pre(page) or "the form alone"
+
+
+def while_down(kit, number):
+    kit.processes[number].terminate()
+    kit.stop(number)
+    return shown(kit.post(1, "Budi")[1])
+
+
+FORM = "Content-Type: application/x-www-form-urlencoded"
+TRIALS = {  # the first cell of the row: what is done
+    "POST to the API, no JSON": lambda kit: kit.post(2, "x")[1],
+    "GET on the API": lambda kit: kit.get(2)[1],
+    "GET on the log": lambda kit: kit.get(3)[1],
+    "a form without `nama`": lambda kit: shown(post(kit, 1, "/", "x=1", FORM)),
+    "the name `<b>Budi</b>`": lambda kit: kit.post(1, "<b>Budi</b>")[1],
+    "the name `a/b`": lambda kit: kit.send("a/b")[1],
+    "JSON `[{},1.0]`": lambda kit: kit.post(2, "[{},1.0]")[1],
+    "an unknown path of Server 1": lambda kit: shown(fetch(kit.url(1) + "x")[1]),
+    "POST to the API from another site's page": lambda kit: post(kit, 2, "/api.php", "{}", "Sec-Fetch-Site: cross-site"),
+    "a name while Server 3 is down": lambda kit: while_down(kit, 3),
+    "a name while Server 2 is down": lambda kit: while_down(kit, 2),
+}
+BY_HAND = {"a name while Server 3 hangs", "five names at once, Server 3 takes 2 s for each", "a form of 9 MB"}
+
+
+def test_every_difference_is_tried_here_or_by_hand():
+    assert {row[0] for row in rows("### Where it differs, and why")} == set(TRIALS) | BY_HAND
+
+
+@pytest.mark.parametrize("language", [pytest.param("php", marks=needs_php), "python"])
+def test_a_difference_is_what_the_table_says(kit, language):
+    for number in (3, 2, 1):
+        if language == "php":
+            kit.processes[number] = start_php(number, 4, kit.ports, kit.folder)
+        else:
+            kit.start(number)
+    cells = {row[0]: row[1 if language == "php" else 2] for row in rows("### Where it differs, and why")}
+    for row, trial in TRIALS.items():
+        before = len(kit.lines())
+        came = trial(kit) + "\n" + b"\n".join(kit.lines()[before:]).decode()
+        for expected in re.findall("`([^`]+)`", cells[row]) or [cells[row]]:
+            assert expected in came, row
+        if language == "python" and "`error`" in cells[row] or "nothing" in cells[row]:
+            assert len(kit.lines()) == before, row
+
+
+@pytest.mark.skipif(not shutil.which("nginx") or os.name != "posix", reason="needs nginx")
+def test_behind_nginx_a_second_server_2_takes_over(kit):
+    config = re.search("```nginx\n(.*?)```", read(PAGES[1]), re.S).group(1)
+    port, kit.ports[2], other = kit.ports[2], *common.free_ports(2)
+    for old, new in [("8001", port), ("8011", kit.ports[2]), ("8012", other)]:
+        config = config.replace(":%s;" % old, ":%d;" % new)
+    (kit.folder / "nginx.conf").write_text(config)
+    kit.start(3, 2)
+    twin = Kit(kit.folder)
+    twin.ports = {1: kit.ports[1], 2: other, 3: kit.ports[3]}
+    twin.start(2)
+    kit.ports[2] = port
+    kit.start(1)
+    with open(str(kit.folder / "nginx.out"), "wb") as output:
+        nginx = subprocess.Popen(["nginx", "-p", str(kit.folder), "-c", "nginx.conf"], stdout=output, stderr=output)
+    try:
+        assert common.is_up(nginx, port), (kit.folder / "nginx.out").read_text()
+        assert kit.send("Budi")[1] == '{"status":"success","data":{"nama":"Budi"}}'
+        twin.stop(2)
+        for _ in range(3):
+            assert kit.send("Siti")[1] == '{"status":"success","data":{"nama":"Siti"}}'
+    finally:
+        nginx.send_signal(signal.SIGTERM)
+        nginx.wait()
+        twin.stop()
 
 
 if __name__ == "__main__":
-    text = SIZE.sub(right_size, LINK.sub(right_link, read("README.md")))
-    with open(README, "w", encoding="utf-8", newline="\n") as file:
-        file.write(text)
+    for page in PAGES:
+        changed = SIZE.sub(right_size, LINK.sub(right_link, read(page)))
+        with open(os.path.join(KIT, page), "w", encoding="utf-8", newline="\n") as file:
+            file.write(changed)
