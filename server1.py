@@ -33,7 +33,7 @@ API_URL = "http://127.0.0.1:8001/api.php"  # PHP: localhost, which may also mean
 
 
 def level1(request_method, post):
-    """LEVEL 1: asks Server 2. (A level gets $_SERVER['REQUEST_METHOD'] and $_POST. This one needs neither.)"""
+    """LEVEL 1: asks Server 2. (All levels get $_SERVER['REQUEST_METHOD'] and $_POST; this one needs neither.)"""
     # server and expected are not PHP's: whom we ask, and what the status has to be. If it is not, we end here
     response = file_get_contents(API_URL, server="Server 2", expected="success")
     return response
@@ -48,9 +48,9 @@ def page1(response):
 def level2(request_method, post):
     """LEVEL 2: sends the name in the form on to Server 2, as JSON. (The form is in page2 and page3.)"""
     response = None
-    if request_method == "POST":
+    if request_method == "POST":  # PHP: $_SERVER['REQUEST_METHOD'] === 'POST'
         data = json_encode({
-            "nama": post["nama"],
+            "nama": post["nama"],  # PHP: $_POST['nama']
         })
         options = {
             "http": {
@@ -77,7 +77,7 @@ def page2(response):
         echo("<pre>" + html.escape(response) + "</pre>")
 
 
-level3 = level2  # LEVEL 3 is new in its page only: the PHP above it stays
+level3 = level2  # LEVEL 3 is new in its page only: the PHP above it stays (without (): the function itself)
 
 
 def page3(response):
@@ -129,14 +129,14 @@ MAX_SILENCE = 6       # seconds that Server 2 may be silent; it may wait 3 for S
 
 # ---- PHP's functions by name. Where PHP would go on with null or false, they raise Failure. ----
 
-# What belongs to one request. Each request has a thread of its own, and each thread has a REQUEST of its own:
-# two requests at the same time do not mix what they echo
-REQUEST = threading.local()
+# The client whose request is being answered: what it sent, and what is echoed for it. The web server answers several
+# clients at the same time, side by side: each in a thread. local() gives each thread a CLIENT of its own
+CLIENT = threading.local()
 
 
 def echo(text):
     """Adds the text to the answer."""
-    REQUEST.answer += text
+    CLIENT.echo += text
 
 
 def json_encode(data):
@@ -272,7 +272,9 @@ PAGE_TOP = """<!DOCTYPE html>
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Handles one request. The Server below makes a Handler for each client, and it goes:
+    """Handles one request. (self.path and whatever else is not defined here is BaseHTTPRequestHandler's.)
+
+    The Server below makes a Handler for each client, and it goes:
 
     handle -> do_GET or do_POST -> answer -> call -> read_body, then the level; and then its page
     """
@@ -297,11 +299,11 @@ class Handler(BaseHTTPRequestHandler):
 
     def answer(self):
         """Sends the page."""
-        REQUEST.answer = PAGE_TOP
+        CLIENT.echo = PAGE_TOP
         try:
             code, response = self.call()
             PAGE(response)  # set at the end of this file
-            output = REQUEST.answer.encode(errors="replace")  # text into bytes; ? for half an emoji
+            output = CLIENT.echo.encode(errors="replace")  # text into bytes; ? for half an emoji
         except BaseException:  # a mistake in this file, or exit(): show where, and go on
             for line in traceback.format_exc().splitlines():
                 say(line)
@@ -339,7 +341,9 @@ class Handler(BaseHTTPRequestHandler):
     def read_body(self):
         """The body of the request, as long as its header Content-Length says."""
         length = self.headers.get("Content-Length", "0")
-        if not length.isdecimal() or "Transfer-Encoding" in self.headers:  # or it comes in pieces, without a length
+        if "Transfer-Encoding" in self.headers:
+            length = "unknown"  # the body comes in pieces
+        if not length.isdecimal():
             raise Failure(400, "Content-Length tidak valid.")
         if len(length) > 7 or int(length) > MAX_BODY:  # with more than 7 digits it is too large anyway
             raise Failure(413, "Data yang dikirim terlalu besar (maksimal 1.000.000 byte).")
@@ -392,4 +396,4 @@ if __name__ == "__main__":  # if this file is run, not imported
     try:
         web_server.serve_forever()
     except KeyboardInterrupt:  # Ctrl+C
-        os._exit(0)  # ends at once, whatever the threads are doing
+        os._exit(0)  # ends at once; sys.exit() would wait for the threads

@@ -48,7 +48,7 @@ def level2():
     }))
 
 
-level3 = level2  # LEVEL 3 is new in Server 1 only
+level3 = level2  # LEVEL 3 is new in Server 1 only (without (): the function itself)
 
 
 def level4():
@@ -79,24 +79,24 @@ LEVELS = {1: level1, 2: level2, 3: level3, 4: level4}  # without (): the functio
 
 MAX_BODY = 1000000    # bytes of a request
 MAX_REPLY = 2000000   # bytes of a reply of Server 3
-MAX_SILENCE = 3       # seconds that Server 3 may be silent; Server 1 waits 6 for this server
+MAX_SILENCE = 3       # seconds that Server 3 may be silent; Server 1 waits 6 for us, so two calls are too many
 
 
 # ---- PHP's functions by name. Where PHP would go on with null or false, they raise Failure. ----
 
-# What belongs to one request. Each request has a thread of its own, and each thread has a REQUEST of its own:
-# two requests at the same time do not mix what they echo
-REQUEST = threading.local()
+# The client whose request is being answered: what it sent, and what is echoed for it. The web server answers several
+# clients at the same time, side by side: each in a thread. local() gives each thread a CLIENT of its own
+CLIENT = threading.local()
 
 
 def header(text):
-    """Notes the header of the answer."""
-    REQUEST.header = text
+    """Notes the header of the answer. (There is one; PHP can have several.)"""
+    CLIENT.header = text
 
 
 def echo(text):
     """Adds the text to the answer."""
-    REQUEST.answer += text
+    CLIENT.echo += text
 
 
 def json_decode(body, associative):
@@ -127,7 +127,7 @@ def file_get_contents(url, use_include_path=False, context=None, server="Server 
     Unlike PHP's it looks at the reply: Failure if there is none, or if it is not JSON with the expected status.
     """
     if url == "php://input":
-        return REQUEST.body
+        return CLIENT.body
     who = f"{server} ({url})"
     if context:
         content = context["content"]
@@ -136,7 +136,7 @@ def file_get_contents(url, use_include_path=False, context=None, server="Server 
         name, value = context["header"].split(": ")
         request = Request(url, data=content.encode(), headers={name: value}, method=context["method"])
         say(f"memanggil: {context['method']} {url} {content}")
-    else:
+    else:  # only a level of your own may need this
         request = Request(url)
         say(f"memanggil: GET {url}")
     try:
@@ -211,7 +211,9 @@ def say(text):
 # ---- The web server, as php -S is PHP's. Read it once; a new level needs no change here. ----
 
 class Handler(BaseHTTPRequestHandler):
-    """Handles one request. The Server below makes a Handler for each client, and it goes:
+    """Handles one request. (self.path and whatever else is not defined here is BaseHTTPRequestHandler's.)
+
+    The Server below makes a Handler for each client, and it goes:
 
     handle -> do_GET or do_POST -> answer -> call -> read_body, then the level
     """
@@ -237,20 +239,20 @@ class Handler(BaseHTTPRequestHandler):
 
     def answer(self):
         """Sends what the level has echoed, or an error."""
-        REQUEST.header = "Content-Type: text/html; charset=UTF-8"  # PHP's, unless the level calls header()
-        REQUEST.answer = ""
+        CLIENT.header = "Content-Type: text/html; charset=UTF-8"  # PHP's, unless the level calls header()
+        CLIENT.echo = ""
         try:
             code = self.call()
-            name, value = REQUEST.header.split(": ")
-            output = REQUEST.answer.encode()  # text into bytes
+            name, value = CLIENT.header.split(": ")
+            output = CLIENT.echo.encode()  # text into bytes
         except BaseException:  # a mistake in this file, or exit(): show where, and go on
             for line in traceback.format_exc().splitlines():
                 say(line)
             code = 500
             name, value = "Content-Type", "application/json"
-            REQUEST.answer = '{"status":"error","message":"Program ' + NAME + ' gagal. Lihat pesan di terminalnya."}'
-            output = REQUEST.answer.encode()
-        say(f"menjawab: {code} {REQUEST.answer}")
+            CLIENT.echo = '{"status":"error","message":"Program ' + NAME + ' gagal. Lihat pesan di terminalnya."}'
+            output = CLIENT.echo.encode()
+        say(f"menjawab: {code} {CLIENT.echo}")
         # by http.server's methods: the first line, the headers, a blank line; then the body
         self.send_response(code)
         self.send_header(name, value)
@@ -261,26 +263,28 @@ class Handler(BaseHTTPRequestHandler):
     def call(self):
         """Calls the level. Returns the code of the answer: 200, or that of a Failure."""
         try:
-            REQUEST.body = self.read_body()
+            CLIENT.body = self.read_body()
             if self.path.split("?")[0] != PATH:
                 raise Failure(404, f"Alamat tidak ditemukan di {NAME}. Gunakan {PATH}.")
             if self.command == "POST" and self.headers["Sec-Fetch-Site"] == "cross-site":
                 # a browser adds this header; here the form stands on a page of another site
                 raise Failure(403, "Permintaan dari situs lain ditolak.")
-            if self.command == "GET" and REQUEST.body == b"":
+            if self.command == "GET" and CLIENT.body == b"":
                 level1()  # a browser that only looks; PHP would take its empty body for data
             else:
                 LEVEL()  # set at the end of this file
             return 200
         except Failure as failure:
-            REQUEST.header = "Content-Type: application/json"
-            REQUEST.answer = json_encode({"status": "error", "message": failure.message})
+            CLIENT.header = "Content-Type: application/json"
+            CLIENT.echo = json_encode({"status": "error", "message": failure.message})
             return failure.code
 
     def read_body(self):
         """The body of the request, as long as its header Content-Length says."""
         length = self.headers.get("Content-Length", "0")
-        if not length.isdecimal() or "Transfer-Encoding" in self.headers:  # or it comes in pieces, without a length
+        if "Transfer-Encoding" in self.headers:
+            length = "unknown"  # the body comes in pieces
+        if not length.isdecimal():
             raise Failure(400, "Content-Length tidak valid.")
         if len(length) > 7 or int(length) > MAX_BODY:  # with more than 7 digits it is too large anyway
             raise Failure(413, "Data yang dikirim terlalu besar (maksimal 1.000.000 byte).")
@@ -335,4 +339,4 @@ if __name__ == "__main__":  # if this file is run, not imported
     try:
         web_server.serve_forever()
     except KeyboardInterrupt:  # Ctrl+C
-        os._exit(0)  # ends at once, whatever the threads are doing
+        os._exit(0)  # ends at once; sys.exit() would wait for the threads
