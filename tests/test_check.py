@@ -406,7 +406,8 @@ def test_with_nothing_to_check_a_sentence_and_then_failed(tmp_path, files, words
 
 @pytest.mark.parametrize("words", [["--each", ".", "--from", "."], ["--csv", "x"]])
 def test_options_that_do_not_go_together_are_refused(tmp_path, words):
-    assert run(tmp_path, *words)[0] == 2
+    status, lines = run(tmp_path, *words)
+    assert status == 1 and len(lines) == 1 and "--each" in lines[0]
 
 
 def test_each_of_a_folder_that_is_not_there_is_a_sentence(tmp_path):
