@@ -129,8 +129,8 @@ MAX_SILENCE = 6       # seconds that Server 2 may be silent; it may wait 3 for S
 
 # ---- PHP's functions by name. Where PHP would go on with null or false, they raise Failure. ----
 
-# The client whose request is being answered: what it sent, and what is echoed for it. The web server answers several
-# clients at the same time, side by side: each in a thread. local() gives each thread a CLIENT of its own
+# The client whose request is being answered: what is echoed for it. The web server answers several clients
+# at the same time, side by side: each in a thread. local() gives each thread a CLIENT of its own
 CLIENT = threading.local()
 
 

@@ -222,7 +222,7 @@ class Runs:
             for file, begin, new in changes:
                 new = [line and line.replace("8003", self.fourth) for line in new]
                 change(os.path.join(self.folder, name), file, begin, new)
-        self.pool = ThreadPoolExecutor(3)
+        self.pool = ThreadPoolExecutor(1 if os.name == "nt" else 3)  # there processes start slowly, --check has limits
         self.jobs = {}
 
     def start(self, command):
@@ -238,14 +238,14 @@ class Runs:
             words += ["--port", "0"]
         if os.name == "nt":  # where BROWSER counts for nothing
             words = [word for word in words if word != "--open"]
-        printed = os.path.join(self.folder, "%d.out" % id(words))
+        printed = os.path.join(self.folder, re.sub(r"\W", "_", command) + ".out")
         environment = dict(os.environ, BROWSER="true")
         with open(printed, "wb") as output:
             process = subprocess.Popen(words, cwd=self.folder, env=environment, stdin=subprocess.PIPE,
                                        stdout=output, stderr=subprocess.STDOUT)
         up = "Ctrl+C menghentikan semua" if "run_all.py" in words else "siap di"
         try:
-            wait_until(lambda: process.poll() is not None or serves and up in text(printed), seconds=30 if serves else 60)
+            wait_until(lambda: process.poll() is not None or serves and up in text(printed), seconds=60)
             return process.poll(), text(printed)
         finally:
             process.kill()
