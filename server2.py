@@ -120,7 +120,7 @@ def stream_context_create(options):
     return options["http"]
 
 
-def file_get_contents(url, use_include_path=False, context=None, server="Server tujuan", expected="success"):
+def file_get_contents(url, use_include_path=False, context=None, server="Server tujuan", expected="logged"):
     """The body of the request that came, if the URL is php://input. Of any other URL: the text of the reply to
     what the context says, or to a GET. (use_include_path is PHP's, and not used.)
 
