@@ -500,6 +500,7 @@ class Fault(Exception):
         super().__init__(text)
         self.number = number
         self.text = text
+        self.sure = True   # False: another program may have taken a port
         self.file = ""
         self.printed = []  # lines
 
@@ -542,7 +543,7 @@ def check_each(levels, folder, table):
         fail("%s: %s" % (error.filename, error.strerror))
     width = max([len(plain(name)) for name in names] or [0])
     rows = []
-    with ThreadPoolExecutor(max(2, min(4, os.cpu_count() or 2))) as pool:
+    with ThreadPoolExecutor(4) as pool:  # many hand-ins only wait
         marks = [pool.submit(mark, levels, folder, name) for name in names]
         try:
             for marked in marks:
@@ -694,7 +695,8 @@ def run_trials(some, place, seconds):
                 lines += Trial(level, numbers, place, patience).run()
                 break
             except Fault as fault:
-                return lines, fault
+                if fault.sure or chance < 3:
+                    return lines, fault
             except BadLuck:
                 if chance == 1:
                     return lines, Fault(None, "tidak dapat diperiksa: server yang asli tidak mau berjalan.")
@@ -1001,9 +1003,15 @@ class Trial:
                 except Fault as fault:  # it answered before, and now it does not
                     return fault
         if seen.number in self.handed_in:
+            process = self.processes.get(seen.number)
+            seen.sure = seen.number in self.answered or process is None or process.poll() is None
             return seen
+        if any(process.poll() is not None for number, process in self.processes.items() if number not in self.handed_in):
+            raise BadLuck()
         behind = [number for number in self.handed_in if number > seen.number]
-        return Fault((behind or self.handed_in)[0], "membuat Server %d yang asli gagal: %s" % (seen.number, seen.text))
+        fault = Fault((behind or self.handed_in)[0], "membuat Server %d yang asli gagal: %s" % (seen.number, seen.text))
+        fault.sure = False
+        return fault
 
     def explain(self, fault):
         """Add to the Fault what its program printed, and name the error in it."""

@@ -254,6 +254,11 @@ def open_and_read(path):
         return file.read()
 
 
+def as_in_a_terminal():
+    """In the new process: Ctrl+C counts, which a pytest in the background ignores, and would hand on."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Run:
     """run_all.py --check in a process of its own, with a folder of its own for temporary files."""
 
@@ -262,8 +267,9 @@ class Run:
         os.makedirs(self.temporary, exist_ok=True)
         dead = {name: "http://127.0.0.1:9" for name in ("http_proxy", "HTTP_PROXY")}
         env = dict(os.environ, no_proxy="", TMPDIR=self.temporary, TEMP=self.temporary, TMP=self.temporary, **dead)
+        options = {"preexec_fn": as_in_a_terminal} if os.name == "posix" else {}
         self.process = subprocess.Popen(RUN_ALL + list(words), env=env, stdin=subprocess.DEVNULL,
-                                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+                                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **options)
 
     def end(self):
         """(exit status, the lines that it printed), when it has ended; nothing of it is left."""
