@@ -491,6 +491,7 @@ ACTIVE = "Server 2 aktif"
 TRIALS = set()                 # those that run
 USED_PORTS = set()             # those that a trial has had
 LOCK = threading.Lock()        # for both sets
+SLOTS = threading.Semaphore(6)  # trials at the same time, of three servers each
 
 
 class Fault(Exception):
@@ -500,7 +501,6 @@ class Fault(Exception):
         super().__init__(text)
         self.number = number
         self.text = text
-        self.sure = True   # False: another program may have taken a port
         self.file = ""
         self.printed = []  # lines
 
@@ -537,19 +537,19 @@ def check_each(levels, folder, table):
     try:
         names = [name for name in sorted(os.listdir(folder))
                  if os.path.isdir(os.path.join(folder, name)) and not name.startswith((".", "__"))]
-        if table:
-            write_table(table, [])  # says now if it can't be written
     except OSError as error:
-        fail("%s: %s" % (error.filename, error.strerror))
+        fail("%s: %s" % (folder, error.strerror))
+    if table:
+        write_table(table, [])  # says now if it can't be written
     width = max([len(plain(name)) for name in names] or [0])
     rows = []
     with ThreadPoolExecutor(4) as pool:  # many hand-ins only wait
         marks = [pool.submit(mark, levels, folder, name) for name in names]
         try:
             for marked in marks:
-                rows.append(result(marked, "%d dari %d ..." % (len(rows), len(names))))
-                say_line("%-8s%-*s  %s: %s" % ((rows[-1][1], width) + (plain(rows[-1][0]),) + rows[-1][2:])
-                         if rows[-1][3] else "%-8s%-*s  %s" % (rows[-1][1], width, plain(rows[-1][0]), rows[-1][2]))
+                name, verdict, file, reason = result(marked, "%d dari %d ..." % (len(rows), len(names)))
+                rows.append((name, verdict, file, reason))
+                say_line("%-8s%-*s  %s" % (verdict, width, plain(name), file + ": " + reason if reason else file))
         except KeyboardInterrupt:
             for marked in marks:
                 marked.cancel()
@@ -565,24 +565,27 @@ def check_each(levels, folder, table):
 
 def mark(levels, folder, name):
     """A row of the table: whose hand-in, OK or FAILED, which file, why."""
-    inside = os.path.join(folder, name, "")
+    inside = os.path.join(folder, name)
     files, faults = judge(levels, inside, lambda line: None)
-    if not faults:
-        same = [os.path.basename(file) for file in files if is_kits(file)]
-        return (name, "OK", " ".join(file.replace(inside, "", 1) for file in files),
-                ", ".join(same) + " tidak diubah" if same else "")
-    wrong = [fault.file.replace(inside, "", 1) for fault in faults]
-    more = ["; %s: %s" % (file, fault.text) for file, fault in zip(wrong[1:], faults[1:])]
-    return name, "FAILED", wrong[0] or "-", faults[0].text + "".join(more)
+    if faults:
+        wrong = [os.path.relpath(fault.file, inside) if fault.number else "(semua)" for fault in faults]
+        more = ["; %s: %s" % (file, fault.text) for file, fault in zip(wrong[1:], faults[1:])]
+        return name, "FAILED", wrong[0], faults[0].text + "".join(more)
+    same = [os.path.basename(file) for file in files if is_kits(file)]
+    return (name, "OK", " ".join(os.path.relpath(file, inside) for file in files),
+            ", ".join(same) + " tidak diubah" if same else "")
 
 
 def write_table(path, rows):
     """Write the rows as CSV for a spreadsheet: UTF-8 with a BOM, and no cell is a formula."""
-    with open(path, "w", encoding="utf-8-sig", errors="backslashreplace", newline="") as file:
-        table = csv.writer(file)
-        table.writerow(["nama", "hasil", "file", "alasan"])
-        for row in rows:
-            table.writerow(["'" + cell if cell.startswith(("=", "+", "-", "@")) and cell != "-" else cell for cell in row])
+    try:
+        with open(path, "w", encoding="utf-8-sig", errors="backslashreplace", newline="") as file:
+            table = csv.writer(file)
+            table.writerow(["nama", "hasil", "file", "alasan"])
+            for row in rows:
+                table.writerow(["'" + cell if cell.startswith(("=", "+", "-", "@")) else cell for cell in row])
+    except OSError as error:  # a spreadsheet has it open
+        fail("%s: %s" % (path, error.strerror))
 
 
 def result(future, progress=""):
@@ -628,17 +631,18 @@ def judge(levels, folder, say):
         if not sum(alone, together):
             raise Fault(None, "tidak ada file yang dipakai di level itu.")
         with ThreadPoolExecutor(3) as pool:
-            for future in [pool.submit(run_trials, some, place, FILE_SECONDS) for some in alone]:
-                faults += report(result(future), say)
-        if not faults:
-            faults += report(run_trials(together, place, ALL_SECONDS), say)
+            try:
+                for future in [pool.submit(run_trials, some, place, FILE_SECONDS) for some in alone]:
+                    faults += report(result(future), say)
+                if not faults:
+                    faults += report(result(pool.submit(run_trials, together, place, ALL_SECONDS)), say)
+            except KeyboardInterrupt:
+                give_up()
+                raise
     except Fault as fault:
         return [], [fault]
     except OSError as error:
         return [], [Fault(None, "tidak dapat diperiksa: %s" % error)]
-    except KeyboardInterrupt:
-        give_up()
-        raise
     for fault in faults:
         fault.file = files.get(fault.number, place)
     for file in files.values():
@@ -686,19 +690,25 @@ def trials(levels, numbers):
 
 
 def run_trials(some, place, seconds):
-    """Run trial after trial, until there is a fault. Returns (lines of the report, Fault or None)."""
+    """Run trial after trial, until there is a fault. Returns (lines of the report, Fault or None).
+
+    A fault counts when it is seen twice: a busy machine, or a program that takes the port, is no fault.
+    """
     lines = []
     patience = Patience(seconds)
     for level, numbers in some:
-        for chance in (3, 2, 1):
+        first = None
+        for attempt in (1, 2, 3):
             try:
-                lines += Trial(level, numbers, place, patience).run()
+                with SLOTS:
+                    lines += Trial(level, numbers, place, patience).run()
                 break
             except Fault as fault:
-                if fault.sure or chance < 3:
-                    return lines, fault
+                if first or patience.left < 1:
+                    return lines, first or fault
+                first = fault
             except BadLuck:
-                if chance == 1:
+                if attempt == 3:
                     return lines, Fault(None, "tidak dapat diperiksa: server yang asli tidak mau berjalan.")
     return lines, None
 
@@ -752,7 +762,7 @@ class Trial:
         self.ports = take_ports(self.numbers)
         self.processes = {}  # {number: Popen}
         self.consoles = {}   # {number: Console}
-        self.started = {}    # {number: time}
+        self.start_until = {}  # {number: time}
         self.groups = {}     # {number: what kill_group takes}
         self.answered = set()  # numbers
 
@@ -807,7 +817,7 @@ class Trial:
             self.try_claims(callers, "Server 3 menjawab error")
             os.rmdir(self.log)
             os.rename(self.log + ".old", self.log)
-        if not callers:
+        if not callers or last < 3 and self.patience.left < 7:  # slow, but right so far
             return
         self.stop(last)
         self.try_claims(callers, "Server %d dihentikan" % last)
@@ -836,6 +846,7 @@ class Trial:
 
     def start(self, *numbers, kit=False):
         """Start servers, the kit's if they are not handed in, and wait for the kit's."""
+        begin = time.monotonic()
         for number in numbers:
             own = number in self.handed_in and not kit
             file = os.path.join(self.copy if own else FOLDER, "server%d.py" % number)
@@ -854,9 +865,11 @@ class Trial:
             self.consoles[number] = Console(process.stdout)
             self.answered.discard(number)
         for number in numbers:
-            if (kit or number not in self.handed_in) and not common.is_up(self.processes[number], self.ports[number]):
+            own = number in self.handed_in and not kit
+            if not own and not common.is_up(self.processes[number], self.ports[number], seconds=30):
                 raise BadLuck()
-        self.started.update(dict.fromkeys(numbers, time.monotonic()))  # now: the machine may be slow for the kit, too
+        now = time.monotonic()  # where the kit starts slowly, a hand-in may, too
+        self.start_until.update(dict.fromkeys(numbers, now + START_SECONDS + (now - begin)))
 
     def stop(self, number):
         """End a server and the processes that it started."""
@@ -893,8 +906,8 @@ class Trial:
 
     def may_start(self, number):
         """Whether a server that takes no connections may still be starting."""
-        waited = time.monotonic() - self.started[number]
-        return number not in self.answered and self.processes[number].poll() is None and waited < START_SECONDS
+        in_time = time.monotonic() < self.start_until[number]
+        return in_time and number not in self.answered and self.processes[number].poll() is None
 
     def no_answer(self, number, error):
         """Why there is no answer, in a sentence."""
@@ -1003,15 +1016,11 @@ class Trial:
                 except Fault as fault:  # it answered before, and now it does not
                     return fault
         if seen.number in self.handed_in:
-            process = self.processes.get(seen.number)
-            seen.sure = seen.number in self.answered or process is None or process.poll() is None
             return seen
         if any(process.poll() is not None for number, process in self.processes.items() if number not in self.handed_in):
             raise BadLuck()
         behind = [number for number in self.handed_in if number > seen.number]
-        fault = Fault((behind or self.handed_in)[0], "membuat Server %d yang asli gagal: %s" % (seen.number, seen.text))
-        fault.sure = False
-        return fault
+        return Fault((behind or self.handed_in)[0], "membuat Server %d yang asli gagal: %s" % (seen.number, seen.text))
 
     def explain(self, fault):
         """Add to the Fault what its program printed, and name the error in it."""

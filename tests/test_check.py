@@ -204,10 +204,10 @@ WRONG = [
     ("a page in Latin-1", 1, [('["nama"][0]}', '["nama"][0].encode().decode("latin-1")}')], "huruf dari nama"),
 ]
 FOLDERS = {  # name: ({path: text}, verdict, file, reason)
-    "00 kosong": ({}, "FAILED", "-", "isinya: kosong"),
-    "01 lain": ({"tugas.py": SERVERS[3]}, "FAILED", "-", "isinya: tugas.py"),
+    "00 kosong": ({}, "FAILED", "(semua)", "isinya: kosong"),
+    "01 lain": ({"tugas.py": SERVERS[3]}, "FAILED", "(semua)", "isinya: tugas.py"),
     "02 lebih dalam": ({"tugas/server3.py": SERVERS[3]}, "OK", os.path.join("tugas", "server3.py"), ""),
-    "03 dua": ({"a/server3.py": SERVERS[3], "b/server3.py": SERVERS[3]}, "FAILED", "-", "server3.py: a, b"),
+    "03 dua": ({"a/server3.py": SERVERS[3], "b/server3.py": SERVERS[3]}, "FAILED", "(semua)", "server3.py: a, b"),
     "04 tidak diubah": (None, "OK", "server3.py", "server3.py tidak diubah"),
     "05 modul": ({"server3.py": SERVERS[3].replace("json.dumps(data)", "tulis(data)").replace(BEGIN, "from isi import tulis\n" + BEGIN),
                   "isi.py": "import json\ntulis = json.dumps\nopen('data.txt')\n", "data.txt": ""}, "OK", "server3.py", ""),
@@ -308,7 +308,8 @@ def each(tmp_path_factory):
         write(folder / name, files)
     write(folder / ".git", {"server3.py": ""})
     before = everything(folder)
-    status, lines = run(base, "--each", str(folder), "--csv", str(base / "nilai.csv"))
+    given = os.path.join(str(base), ".", "tugas", "")
+    status, lines = run(base, "--each", given, "--csv", str(base / "nilai.csv"))
     assert everything(folder) == before
     with open(str(base / "nilai.csv"), encoding="utf-8-sig", newline="") as file:
         rows = list(csv.reader(file))
@@ -364,6 +365,8 @@ def test_the_kit_itself_is_ok_and_each_answer_is_said(tmp_path, words, levels):
         expected += '  Server 3 menjawab {"status":"logged"}\n' if level == 4 else ""
         expected += "".join("  Server %d menjawab %s\n" % (n, active if level == 1 else sent) for n in (2, 1))
     assert (status, text) == (0, expected + "OK\n")
+    names = re.findall("Siti [a-z]{10}", "\n".join(lines))
+    assert len(set(names)) == len(names)
 
 
 def test_a_fault_is_a_line_with_the_file_and_what_python_says_is_shown_without_frames_of_ours(tmp_path):
@@ -450,6 +453,18 @@ def test_ctrl_c_says_how_many_there_were_and_leaves_nothing(tmp_path):
     one.process.send_signal(signal.SIGINT)
     status, lines = one.end()
     assert status == 1 and lines == ["dihentikan; 2 folder belum diperiksa", "1 dari 1 OK"]
+
+
+@posix
+def test_ctrl_c_ends_a_check_at_once_with_failed(tmp_path):
+    folder = write(tmp_path / "tugas", {"server3.py": edited(3, [("LEVEL =", "open('../../%s', 'w'); time.sleep(60)\nLEVEL =" % "ada")])})
+    one = Run(tmp_path, "--from", folder)
+    assert wait_until(lambda: any("ada" in names for _, _, names in os.walk(one.temporary)))
+    one.process.send_signal(signal.SIGINT)
+    begin = time.monotonic()
+    status, lines = one.end()
+    assert status == 1 and lines[-1] == "FAILED" and "Ctrl+C" in lines[0]
+    assert time.monotonic() < begin + 3
 
 
 @posix
