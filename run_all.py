@@ -772,7 +772,8 @@ class Trial:
         self.copy = os.path.join(self.folder, "a", "tugas")  # "..", too, is in the temporary folder
         self.log = os.path.join(self.copy if 3 in self.handed_in else self.folder, "log.txt")
         # wherever it is checked: no proxy, any letter can be printed; RUN_ALL is for kill_marked
-        self.environment = dict(os.environ, no_proxy="*", PYTHONIOENCODING="utf-8:backslashreplace", RUN_ALL=self.folder)
+        self.environment = dict(os.environ, no_proxy="*", PYTHONIOENCODING="utf-8:backslashreplace",
+                                RUN_ALL=self.folder)
         with LOCK:
             TRIALS.add(self)
         try:
@@ -806,7 +807,8 @@ class Trial:
                     answer = self.exchange(number, draw())
                     if count == 0:
                         lines.append("  Server %d menjawab %s" % (number, short(answer)))
-        self.try_failure(self.numbers[-1], [number for number in reversed(self.handed_in) if number < self.numbers[-1]])
+        last = self.numbers[-1]
+        self.try_failure(last, [number for number in reversed(self.handed_in) if number < last])
         return lines
 
     def try_failure(self, last, callers):
@@ -839,8 +841,8 @@ class Trial:
             except Fault:
                 answer = None
             if answer:
-                raise Fault(number, "menjawab %s padahal %s; seharusnya error, karena success berarti semua server berhasil"
-                            % (short(answer), what))
+                raise Fault(number, "menjawab %s padahal %s; seharusnya error, karena success berarti semua server "
+                            "berhasil" % (short(answer), what))
 
     # servers
 
@@ -891,7 +893,8 @@ class Trial:
         try:
             while seconds > 0:
                 try:
-                    status, headers, answer = common.ask(address or url(number, self.ports), body, content_type, seconds)
+                    address = address or url(number, self.ports)
+                    status, headers, answer = common.ask(address, body, content_type, seconds)
                     self.answered.add(number)
                     return status, headers, answer.decode("utf-8", "replace").strip()
                 except ConnectionRefusedError as error:
@@ -914,7 +917,7 @@ class Trial:
         try:
             status = self.processes[number].wait(timeout=0 if isinstance(error, socket.timeout) else 0.3)
             if number not in self.answered and status == 0:
-                return "berhenti (exit status 0) tanpa membuka port. Mungkin server tidak pernah dijalankan (serve_forever)"
+                return "berhenti (exit status 0) tanpa membuka port. Mungkin tanpa serve_forever()"
             return "berhenti (exit status %d)" % status + ("" if number in self.answered else " tanpa menjawab")
         except subprocess.TimeoutExpired:
             pass
@@ -936,7 +939,8 @@ class Trial:
         elif self.level == 1:
             answer = self.api_answer(self.ask(2), None, "success")
         else:
-            answer = self.api_answer(self.ask(number, body=to_json({"nama": name}).encode()), name, WORDS[number], number)
+            answered = self.ask(number, body=to_json({"nama": name}).encode())
+            answer = self.api_answer(answered, name, WORDS[number], number)
         if self.level == 4:
             problem = look_at(self.log, self.log_at_start, before, name)
             if problem:
@@ -970,7 +974,7 @@ class Trial:
         return text
 
     def submit(self, name):
-        """Open the page and send the name in its form. Returns the name as sent, and the answer that the page shows."""
+        """Open the page and send the name in its form. Returns the name as sent, and the answer that is shown."""
         status, page = self.browse(url(1, self.ports))
         if self.level > 1:
             form = page.form()
@@ -987,14 +991,16 @@ class Trial:
         answers = page.objects()
         for answer in answers:
             data = answer.get("data")
-            if answer.get("status") == "success" and (
-                    ACTIVE in str(answer.get("message")) if self.level == 1 else
-                    isinstance(data, dict) and data.get("nama") == name):
-                if status == 200:
-                    return name, to_json(answer)
+            if self.level == 1:
+                right = ACTIVE in str(answer.get("message"))
+            else:
+                right = isinstance(data, dict) and data.get("nama") == name
+            if right and answer.get("status") == "success" and status == 200:
+                return name, to_json(answer)
         text = to_json(answers[-1]) if answers else "teks " + (page.shown() or "(kosong)")
-        raise Fault(1, "halamannya (status %d) menampilkan %s; seharusnya jawaban Server 2: %s. %s" % (
-            status, short(text), short(to_json(expected)), usual_cause(1, status, page.shown(), answers[-1] if answers else {})))
+        cause = usual_cause(1, status, page.shown(), answers[-1] if answers else {})
+        raise Fault(1, "halamannya (status %d) menampilkan %s; seharusnya jawaban Server 2: %s. %s"
+                    % (status, short(text), short(to_json(expected)), cause))
 
     def browse(self, address, body=None, content_type=None):
         """(status, Page) at the address; redirects are followed, as a browser does."""
@@ -1008,7 +1014,7 @@ class Trial:
     # whose fault it is
 
     def blame(self, seen):
-        """The Fault of a handed-in server that explains the fault that was seen at a server, perhaps one of the kit's."""
+        """The Fault of a handed-in server that explains what was seen at a server, perhaps one of the kit's."""
         for number in sorted(self.handed_in, reverse=True):
             if seen.number < number and number in self.processes and seen.number in self.processes:
                 try:
@@ -1017,7 +1023,7 @@ class Trial:
                     return fault
         if seen.number in self.handed_in:
             return seen
-        if any(process.poll() is not None for number, process in self.processes.items() if number not in self.handed_in):
+        if any(self.processes[number].poll() is not None for number in self.processes if number not in self.handed_in):
             raise BadLuck()
         behind = [number for number in self.handed_in if number > seen.number]
         return Fault((behind or self.handed_in)[0], "membuat Server %d yang asli gagal: %s" % (seen.number, seen.text))
@@ -1027,15 +1033,15 @@ class Trial:
         console = self.consoles.get(fault.number)
         text = console.text(self.copy, self.place) if console else ""
         fault.printed = [short(line, 160) for line in text.splitlines() if line.strip()][-12:]
-        errors = re.findall(r"^(?:[\w.]*(?:Error|Exception|Exit|Interrupt)\b.*)", text, re.M)
-        if errors:
+        errors = re.findall(r"^(?!Connection|BrokenPipe)[\w.]*(?:Error|Exception|Exit|Interrupt)\b.*", text, re.M)
+        if errors:  # not of a connection that the check itself has broken
             places = re.findall(r'File "([^"]*)", line (\d+)', text)
             own = [line for file, line in places if file.endswith("server%d.py" % fault.number)]
             fault.text += ". Python menulis: " + short(errors[-1]) + (" (baris %s)" % own[-1] if own else "")
 
 
 NO_ANSWER = [
-    (common.Unended, "mulai menjawab tetapi tidak selesai. Mungkin tanpa Content-Length, dan sambungannya tidak ditutup"),
+    (common.Unended, "mulai menjawab tetapi tidak selesai. Mungkin tanpa Content-Length, dan tidak ditutup"),
     (socket.timeout, "tidak menjawab dalam beberapa detik"),
     (IncompleteRead, "jawabannya terputus: lebih pendek daripada Content-Length-nya"),
     (ConnectionRefusedError, "tidak menerima sambungan lagi"),
@@ -1057,7 +1063,7 @@ def usual_cause(number, status, text, answer):
     if not answer and number > 1:
         return "Itu bukan objek JSON"
     if number == 2 and word == "error":
-        return "Server 3 berjalan: mungkin URL-nya tertulis di dalam file (seharusnya --log-url), atau yang dikirim bukan JSON"
+        return "Server 3 berjalan: mungkin URL-nya bukan dari --log-url, atau yang dikirim bukan JSON"
     if number > 1 and word != WORDS[number]:
         return "status-nya %s, bukan %s" % (short(to_json(word)), WORDS[number])
     if number > 1 and status != 200:
@@ -1125,7 +1131,8 @@ def look_into_source(number, file):
         with tokenize.open(file) as source:
             source.read()
     except (SyntaxError, ValueError) as error:  # an unknown encoding; bytes that are none of it
-        raise Fault(number, "tidak dapat dibaca Python: %s. Simpan file itu sebagai UTF-8" % re.sub(" for .*", "", str(error)))
+        reason = re.sub(" for .*", "", str(error))  # without our path
+        raise Fault(number, "tidak dapat dibaca Python: %s. Simpan file itu sebagai UTF-8" % reason)
     except OSError:
         raise Fault(number, "bukan file yang dapat dibaca")
 
