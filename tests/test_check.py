@@ -293,6 +293,38 @@ def gone(path):
         return True
 
 
+CHILD = """import os, sys, time
+with open(os.path.join(sys.argv[1], sys.argv[2]), "w") as file:
+    file.write(str(os.getpid()))
+time.sleep(60)
+"""
+FLOOD = """import os, subprocess, sys, time
+for name in "ab":  # the second leaves the group of processes, which is found out on Linux alone
+    subprocess.Popen([sys.executable, "-c", %r, %r, name], start_new_session=name == "b" and sys.platform == "linux")
+while len(os.listdir(%r)) < 2:
+    time.sleep(0.01)
+while True:
+    print("x" * 10000)
+"""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def flood(tmp_path_factory):
+    """(a Run of a hand-in that starts children and then prints without end, the folder with their ids).
+
+    It takes seconds; the other tests run meanwhile.
+    """
+    base = tmp_path_factory.mktemp("flood")
+    pids = str(base / "pids")
+    os.mkdir(pids)
+    folder = write(base / "tugas", {"server3.py": FLOOD % (CHILD, pids, pids)})
+    one = Run(base, "--from", folder)
+    yield one, pids
+    one.process.kill()
+    one.process.wait()
+    one.process.stdout.close()
+
+
 @pytest.fixture(scope="module")
 def each(tmp_path_factory):
     """(exit status, lines, {name: row of the table}, names) of a --check --each of all that is in the tables."""
@@ -425,21 +457,14 @@ def test_each_of_a_folder_that_is_not_there_is_a_sentence(tmp_path):
 
 
 @posix
-def test_nothing_that_a_hand_in_starts_is_left_and_memory_is_bounded(tmp_path):
-    pids = tmp_path / "pids"
-    pids.mkdir()
-    child = "import os, time\nopen(%r %% NAME, 'w').write(str(os.getpid()))\ntime.sleep(60)" % str(pids / "%s")
-    start = "import subprocess, sys\nfor NAME, new in ('a', False), ('b', True):\n    subprocess.Popen([sys.executable, " \
-            "'-c', %r.replace('NAME', repr(NAME))], start_new_session=new and sys.platform == 'linux')\n" % child
-    wait = "import os, time\nwhile not all(os.path.exists(%r %% name) for name in 'ab'): time.sleep(0.01)\n" % str(pids / "%s")
-    flood = "while True: print('x' * 10000)\n"
-    one = Run(tmp_path, "--from", write(tmp_path / "tugas", {"server3.py": start + wait + flood}))
+def test_nothing_that_a_hand_in_starts_is_left_and_memory_is_bounded(flood):
+    one, pids = flood
     with one.process.stdout:
         printed = one.process.stdout.read().decode()
     _, status, usage = os.wait4(one.process.pid, 0)
     one.process.returncode = os.WEXITSTATUS(status)
     assert one.process.returncode == 1 and printed.splitlines()[-1] == "FAILED"
-    assert wait_until(lambda: all(gone(pids / name) for name in "ab"), seconds=5)
+    assert len(os.listdir(pids)) == 2 and wait_until(lambda: all(gone(os.path.join(pids, name)) for name in "ab"), seconds=5)
     assert usage.ru_maxrss < 100000 * (1024 if sys.platform == "darwin" else 1)
 
 
