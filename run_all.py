@@ -483,7 +483,7 @@ class Terminal:
 
 SECONDS = {1: 10, 2: 8, 3: 5}  # that an answer may take: each server waits for those behind it
 START_SECONDS = 6              # until a server takes connections; one that takes 2 is right
-FILE_SECONDS, ALL_SECONDS = 18, 12  # that are waited for a file among the kit's; for all of the hand-in
+FILE_SECONDS, ALL_SECONDS = 18, 30  # that are waited for a file among the kit's; for all of them, which were right alone
 MAX_FILE, MAX_FOLDER = 10000000, 50000000  # bytes that are copied of a hand-in
 MAX_MEMORY = 500000000         # bytes of a handed-in program, and of a file that it writes (on Linux)
 WORDS = {2: "success", 3: "logged"}  # the status that a server answers
