@@ -741,13 +741,13 @@ def take_ports(numbers):
 
 
 def new_names():
-    """Functions that draw a new name: a plain one, one beyond ASCII, one for HTML to escape, a long one."""
+    """Functions that draw a new name: a plain one, one beyond ASCII, one for HTML to escape, a long one with all of it."""
     def letters():
         return "".join(random.choice("abcdefghijklmnopqrstuvwxyz") for _ in range(10))
     return [lambda: "Siti " + letters(),
             lambda: "Zo\u00eb \u0141ukasz \u738b " + letters(),
             lambda: "%s < 3 & \"Budi\" + 'Ani' 100%% /" % letters(),
-            lambda: " ".join(letters() for _ in range(30))]
+            lambda: "\u0141 < & '\" " + " ".join(letters() for _ in range(30))]
 
 
 class Trial:
@@ -800,8 +800,8 @@ class Trial:
         lines = ["Level %d dengan %s" % (self.level, ", ".join("server%d.py" % number for number in self.handed_in))]
         begin = time.monotonic()
         for count, draw in enumerate(new_names()):
-            if count >= 2 and time.monotonic() - begin > 4:  # slow, but right so far
-                break
+            if 0 < count < 3 and time.monotonic() - begin > 4:  # a slow machine: the last name has all of it
+                continue
             for number in reversed(self.numbers):
                 if number in self.handed_in or number == 1:
                     answer = self.exchange(number, draw())
