@@ -117,7 +117,8 @@ def command(number, files, ports, level, bind=LOOPBACK, log=None):
     """The file of a server and its options, as common.start takes them."""
     words = [os.path.abspath(files[number]), "--port", str(ports[number])]
     if number == 1:
-        words += ["--level", str(level), "--bind", bind, "--api-url", url(2, ports)]
+        words += ["--level", str(level), "--api-url", url(2, ports)]
+        words += ["--bind", bind] if bind != LOOPBACK else []  # not every hand-in knows the option
     elif number == 2:
         words += ["--level", str(level)]
         words += ["--log-url", url(3, ports)] if 3 in ports else []
@@ -477,8 +478,6 @@ class Terminal:
                 time.sleep(1)
 
 
-# ---- The check ----
-
 # ---- The check: run_all.py --check marks what was handed in, by what it does ----
 
 SECONDS = {1: 10, 2: 8, 3: 5}  # that an answer may take: each server waits for those behind it
@@ -608,7 +607,7 @@ def say_line(text):
 
 def plain(text):
     """The text in ASCII, with an escape for whatever is no letter there."""
-    return re.sub("[^ -~]", lambda found: repr(found.group())[1:-1], in_ascii(text))
+    return in_ascii(text).replace("\t", "\\t").replace("\n", "\\n")
 
 
 def short(text, most=200):
@@ -855,9 +854,6 @@ class Trial:
             if own:
                 look_into_source(number, file)
             options = command(number, {number: file}, self.ports, self.level, log=self.log)
-            if "--bind" in options:  # 127.0.0.1 is the default, and not every hand-in knows the option
-                at = options.index("--bind")
-                del options[at:at + 2]
             process = common.start(*options, output=subprocess.PIPE, cwd=self.copy if own else self.folder,
                                    env=self.environment, **OWN_GROUP)
             if own:
@@ -1158,7 +1154,7 @@ class Console(threading.Thread):
     def text(self, copy, place):
         """The end of it: paths as they were handed in, no lines of a traceback that are not the hand-in's."""
         text = self.end.decode("utf-8", "backslashreplace").replace("\r\n", "\n")
-        text = re.sub(r' *File "(?:%s|[^"]*runpy[^"]*)", line .*\n(?:    .*\n)*' % re.escape(common.__file__), "", text)
+        text = re.sub(r' *File "%s", line .*\n(?:    .*\n)*' % re.escape(common.__file__), "", text)
         text = re.sub(r'Traceback .*:\n(?=  File "[^"]*", line \d+\n)', "", text)  # a SyntaxError has none
         return text.replace(os.path.join(copy, ""), os.path.join(place, ""))
 

@@ -2,12 +2,11 @@
 """What the tests share: servers on free ports, and raw requests to them."""
 import os
 import re
+import signal
 import socket
 import sys
 import time
-import urllib.error
 import urllib.parse
-import urllib.request
 from html import unescape
 
 import pytest
@@ -18,7 +17,6 @@ import common  # noqa: E402
 import run_all  # noqa: E402
 
 posix = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals, a shell or a terminal")
-OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 class Kit:
@@ -97,6 +95,12 @@ class Kit:
                 return answer
 
 
+def as_in_a_terminal():
+    """In the new process: signals count that a pytest in the background ignores, and would hand on."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
 def wait_until(condition, seconds=20):
     """Wait until condition() is true. Returns whether it came true in time."""
     deadline = time.monotonic() + seconds
@@ -108,14 +112,9 @@ def wait_until(condition, seconds=20):
 
 
 def fetch(url, body=None, timeout=15):
-    """(status, text) of an answer, be it an error or not."""
-    request = urllib.request.Request(url, body)
-    try:
-        with OPENER.open(request, timeout=timeout) as response:
-            return response.status, response.read().decode()
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code, error.read().decode()
+    """(status, text) of an answer, be it an error or not; a body is sent as a form's."""
+    status, _, answer = common.ask(url, body, "application/x-www-form-urlencoded", timeout, most=10 ** 7)
+    return status, answer.decode()
 
 
 def pre(page):

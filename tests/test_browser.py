@@ -16,13 +16,14 @@ import pytest
 
 import common
 import run_all
-from conftest import OPENER, wait_until
+from conftest import wait_until
 from php import needs_php, start_php, stop_php
 
 pytestmark = pytest.mark.skipif(
     not (shutil.which("chromedriver") and (shutil.which("chromium") or shutil.which("google-chrome"))),
     reason="needs chromium and chromedriver")
 
+OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 OPTIONS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
            "--disable-background-networking", "--disable-component-update", "--disable-sync"]
 LOOK = """

@@ -16,7 +16,7 @@ from http.client import HTTPException
 
 import pytest
 
-from conftest import KIT, common, posix, wait_until
+from conftest import KIT, as_in_a_terminal, common, posix, wait_until
 
 RUN_ALL = [sys.executable, os.path.join(KIT, "run_all.py"), "--check"]
 
@@ -252,11 +252,6 @@ def everything(folder):
 def open_and_read(path):
     with open(path, "rb") as file:
         return file.read()
-
-
-def as_in_a_terminal():
-    """In the new process: Ctrl+C counts, which a pytest in the background ignores, and would hand on."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 class Run:
