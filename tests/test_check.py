@@ -118,7 +118,7 @@ RIGHT = [
     ("fields, select, textarea", 1, [
         ('<input name="nama">', "<INPUT NAME=nama maxlength=40 /><select name=kelas><option>A<option selected>B</select>"
          "<textarea name=alamat></textarea><input type=checkbox name=setuju><button name=kirim value=ya>"),
-        ('post["nama"][0]}', 'post["nama"][0], "kelas": post["kelas"] == ["B"] and post["alamat"] and post["kirim"]}')]),
+        ('post["nama"][0]}', 'post["nama"][0][:40], "kelas": post["kelas"] == ["B"] and post["alamat"] and post["kirim"]}')]),
     ("an answer laid out anew", 1, [
         ('"<pre>" + html.escape(response) + "</pre>"',
          '"<pre>{}</pre><PRE class=a>" + (json.dumps(json.loads(response), indent=2, ensure_ascii=False) '
@@ -184,9 +184,9 @@ WRONG = [
     ("its own URL", 2, [("request = urllib.request.Request(URL", 'request = urllib.request.Request("http://127.0.0.1:9/"')],
      "--log-url"),
     ("calls twice", 2, [("            try:", "            call(json.dumps(data).encode())\n            try:")], "satu baris"),
-    ("data in a string", 2, [('"data": data}', '"data": json.dumps(data)}')], "seharusnya"),
+    ("data in a string", 2, [('"data": data}', '"data": json.dumps(data)}')], 'menjawab 200 {"status": "success", "data": "{'),
     ("another field", 2, [('"data": data}', '"data": {"name": data["nama"]}}')], "seharusnya"),
-    ("a wrong message", 2, [("Server 2 aktif", "Server 3 aktif")], "Server 2 aktif"),
+    ("a wrong message", 2, [("Server 2 aktif", "Server 3 aktif")], 'menjawab 200 {"status": "success", "message": "Server 3'),
     ("level 3 alone is wrong", 2, [('LEVEL == "4"', 'LEVEL == "3"')], "ValueError"),
     ("gives up for ever", 2, [("                logged = False", "                logged = False\n                Handler.do_POST = None")],
      "lalu dijalankan lagi"),
@@ -197,6 +197,8 @@ WRONG = [
     ("claims what is not so", 1, [('return "Gagal: %s" % error', "return json.dumps({'status': 'success', 'data': data and json."
                                    "loads(data.decode())})")], "padahal Server 2 dihentikan"),
     ("shows nothing", 1, [("html.escape(response)", '"Terkirim"')], "Terkirim"),
+    ("shows it to nobody", 1, [('"<pre>" + html.escape(response) + "</pre>"',
+                                '"<script>x = " + response + "</script><!-- " + response + " -->"')], "seharusnya jawaban"),
     ("escapes twice", 1, [("html.escape(response)", "html.escape(html.escape(response))")], "&quot;"),
     ("a form with GET", 1, [(' method="post"', "")], "seharusnya jawaban Server 2"),
     ("a form to port 8000", 1, [("<form", '<form action="http://127.0.0.1:8000/"')], "http://127.0.0.1:8000/"),
@@ -338,6 +340,7 @@ def each(tmp_path_factory):
     given = os.path.join(str(base), ".", "tugas", "")
     status, lines = run(base, "--each", given, "--csv", str(base / "nilai.csv"))
     assert everything(folder) == before
+    assert open_and_read(str(base / "nilai.csv")).startswith(b"\xef\xbb\xbfnama,")
     with open(str(base / "nilai.csv"), encoding="utf-8-sig", newline="") as file:
         rows = list(csv.reader(file))
     assert rows[0] == ["nama", "hasil", "file", "alasan"]
@@ -470,9 +473,11 @@ def test_ctrl_c_says_how_many_there_were_and_leaves_nothing(tmp_path):
     one = Run(tmp_path, "--each", str(tmp_path / "kelas"))
     first = one.process.stdout.readline().decode()
     assert first.startswith("OK      a")
+    begin = time.monotonic()
     one.process.send_signal(signal.SIGINT)
     status, lines = one.end()
     assert status == 1 and lines == ["dihentikan; 2 folder belum diperiksa", "1 dari 1 OK"]
+    assert time.monotonic() < begin + 4
 
 
 @posix
