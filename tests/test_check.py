@@ -271,7 +271,7 @@ class Run:
 
     def end(self):
         """(exit status, the lines that it printed), when it has ended; nothing of it is left."""
-        printed, _ = self.process.communicate(timeout=300)
+        printed, _ = self.process.communicate(timeout=900)
         assert os.listdir(self.temporary) == []
         return self.process.returncode, printed.decode("ascii").splitlines()
 
