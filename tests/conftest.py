@@ -31,14 +31,15 @@ class Kit:
 
     def start(self, *numbers, level=4):
         """Start the servers with these numbers (3, 2 and 1 if there are none) and wait until they are up."""
-        for number in numbers or (3, 2, 1):
+        numbers = numbers or (3, 2, 1)
+        started = {number: self.output(number).count(" siap di ") for number in numbers}
+        for number in numbers:
             words = run_all.command(number, self.files, self.ports, level, log=str(self.log))
-            started = self.output(number).count(" siap di ")
             with open(self.printed(number), "ab") as output:
-                process = common.start(*words, output=output)
-            self.processes[number] = process
-            assert common.is_up(process, self.ports[number]), self.output(number)
-            assert wait_until(lambda: self.output(number).count(" siap di ") > started), self.output(number)
+                self.processes[number] = common.start(*words, output=output)
+        for number in numbers:
+            assert common.is_up(self.processes[number], self.ports[number]), self.output(number)
+            assert wait_until(lambda: self.output(number).count(" siap di ") > started[number]), self.output(number)
         return self
 
     def stop(self, *numbers):

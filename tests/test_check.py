@@ -275,6 +275,12 @@ class Run:
         assert os.listdir(self.temporary) == []
         return self.process.returncode, printed.decode("ascii").splitlines()
 
+    def give_up(self):
+        """End it, if nobody has waited for its end."""
+        self.process.kill()
+        self.process.wait()
+        self.process.stdout.close()
+
 
 def run(folder, *words):
     return Run(folder, *words).end()
@@ -318,14 +324,12 @@ def flood(tmp_path_factory):
     folder = write(base / "tugas", {"server3.py": FLOOD % (CHILD, pids, pids)})
     one = Run(base, "--from", folder)
     yield one, pids
-    one.process.kill()
-    one.process.wait()
-    one.process.stdout.close()
+    one.give_up()
 
 
-@pytest.fixture(scope="module")
-def each(tmp_path_factory):
-    """(exit status, lines, {name: row of the table}, names) of a --check --each of all that is in the tables."""
+@pytest.fixture(scope="module", autouse=True)
+def marking(tmp_path_factory):
+    """(a Run of --check --each of all that is in the tables, its folder). The other tests run meanwhile."""
     base = tmp_path_factory.mktemp("each")
     folder = base / "tugas"
     for name, number, edits in RIGHT:
@@ -339,48 +343,23 @@ def each(tmp_path_factory):
     write(folder / ".git", {"server3.py": ""})
     before = everything(folder)
     given = os.path.join(str(base), ".", "tugas", "")
-    status, lines = run(base, "--each", given, "--csv", str(base / "nilai.csv"))
+    one = Run(base, "--each", given, "--csv", str(base / "nilai.csv"))
+    yield one, folder
+    one.give_up()
     assert everything(folder) == before
-    assert open_and_read(str(base / "nilai.csv")).startswith(b"\xef\xbb\xbfnama,")
-    with open(str(base / "nilai.csv"), encoding="utf-8-sig", newline="") as file:
+
+
+@pytest.fixture(scope="module")
+def each(marking):
+    """(exit status, lines, {name: row of the table}, names) of all that is in the tables."""
+    one, folder = marking
+    status, lines = one.end()
+    table = str(folder.parent / "nilai.csv")
+    assert open_and_read(table).startswith(b"\xef\xbb\xbfnama,")
+    with open(table, encoding="utf-8-sig", newline="") as file:
         rows = list(csv.reader(file))
     assert rows[0] == ["nama", "hasil", "file", "alasan"]
     return status, lines, {row[0].lstrip("'"): row for row in rows[1:]}, sorted(set(os.listdir(str(folder))) - {".git"})
-
-
-@pytest.mark.parametrize("name, number", [case[:2] for case in RIGHT], ids=[case[0] for case in RIGHT])
-def test_what_is_right_is_ok(each, name, number):
-    assert each[2][name] == [name, "OK", "server%d.py" % number, ""]
-
-
-@pytest.mark.parametrize("name, number, edits, said", WRONG, ids=[case[0] for case in WRONG])
-def test_what_is_wrong_is_failed_with_its_reason(each, name, number, edits, said):
-    row = each[2][name]
-    assert row[:3] == [name, "FAILED", "server%d.py" % number]
-    assert said in row[3]
-
-
-@pytest.mark.parametrize("name", FOLDERS)
-def test_the_files_of_a_folder_are_found_and_read(each, name):
-    _, verdict, file, reason = FOLDERS[name]
-    row = each[2][name]
-    assert row[1:3] == [verdict, file]
-    assert reason in row[3] and (reason or not row[3])
-
-
-def test_each_prints_an_aligned_line_for_each_folder_in_order_and_how_many_are_ok(each):
-    status, lines, rows, names = each
-    shown = [name.encode("ascii", "backslashreplace").decode() for name in names]
-    width = max(map(len, shown))
-    for name, text, line in zip(names, shown, lines):
-        _, verdict, file, reason = rows[name]
-        assert line.startswith("%-8s%-*s  %s" % (verdict, width, text, file + (": " if reason else "")))
-    good = sum(row[1] == "OK" for row in rows.values())
-    assert lines[len(names):] == ["%d dari %d OK" % (good, len(names))] and status == 1
-
-
-def test_no_cell_of_the_table_is_a_formula(each):
-    assert each[2]["=Zo\u00eb"][0] == "'=Zo\u00eb"
 
 
 @pytest.mark.parametrize("words, levels", [([], [1, 2, 3, 4]), (["--level", "2"], [2])])
@@ -559,3 +538,40 @@ def test_a_closed_connection_is_the_end_of_an_answer_unless_it_has_said_more():
     assert common.ask(answering(b"HTTP/1.1 200 OK\r\n\r\nok", closes=True))[2] == b"ok"
     with pytest.raises(HTTPException):
         common.ask(answering(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nok", closes=True))
+
+
+# the tables, when all that is in them has been marked
+
+@pytest.mark.parametrize("name, number", [case[:2] for case in RIGHT], ids=[case[0] for case in RIGHT])
+def test_what_is_right_is_ok(each, name, number):
+    assert each[2][name] == [name, "OK", "server%d.py" % number, ""]
+
+
+@pytest.mark.parametrize("name, number, edits, said", WRONG, ids=[case[0] for case in WRONG])
+def test_what_is_wrong_is_failed_with_its_reason(each, name, number, edits, said):
+    row = each[2][name]
+    assert row[:3] == [name, "FAILED", "server%d.py" % number]
+    assert said in row[3]
+
+
+@pytest.mark.parametrize("name", FOLDERS)
+def test_the_files_of_a_folder_are_found_and_read(each, name):
+    _, verdict, file, reason = FOLDERS[name]
+    row = each[2][name]
+    assert row[1:3] == [verdict, file]
+    assert reason in row[3] and (reason or not row[3])
+
+
+def test_each_prints_an_aligned_line_for_each_folder_in_order_and_how_many_are_ok(each):
+    status, lines, rows, names = each
+    shown = [name.encode("ascii", "backslashreplace").decode() for name in names]
+    width = max(map(len, shown))
+    for name, text, line in zip(names, shown, lines):
+        _, verdict, file, reason = rows[name]
+        assert line.startswith("%-8s%-*s  %s" % (verdict, width, text, file + (": " if reason else "")))
+    good = sum(row[1] == "OK" for row in rows.values())
+    assert lines[len(names):] == ["%d dari %d OK" % (good, len(names))] and status == 1
+
+
+def test_no_cell_of_the_table_is_a_formula(each):
+    assert each[2]["=Zo\u00eb"][0] == "'=Zo\u00eb"

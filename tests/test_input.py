@@ -8,7 +8,7 @@ import select
 import socket
 
 import pytest
-from conftest import pre, run_all
+from conftest import Kit, pre, run_all
 
 NOT_JSON = "Data yang dikirim bukan JSON yang valid."
 NOT_A_FORM = "Formulir yang dikirim tidak valid."
@@ -62,6 +62,25 @@ LINES = [  # a request line, and the status (None: no status line, as HTTP/0.9 h
     (b"GET %s HTTP/1.1 more", None), (b"POST %s", None), (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", None),
     (b"\xff\xfe\x00", None), (b"'\"\\%s", None), (b"<script>", None),
 ]
+
+
+SILENT = [b"", b"GET", b"GET / HTTP/1.1\r\nHost: x\r\n", b"POST %s HTTP/1.1\r\nContent-Length: 50\r\n\r\nnama=Bu"]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def silent(tmp_path_factory):
+    """(a Kit, {(number, how a request begins): Future of the answer}) of clients that send no more than that.
+
+    A server waits 10 seconds for them; the other tests run meanwhile.
+    """
+    kit = Kit(tmp_path_factory.mktemp("silent"))
+    try:
+        kit.start()
+        with concurrent.futures.ThreadPoolExecutor(12) as pool:
+            yield kit, {(number, start): pool.submit(kit.raw, number, start.replace(b"%s", run_all.PATHS[number].encode()))
+                        for number in run_all.PATHS for start in SILENT}
+    finally:
+        kit.stop()
 
 
 def request(number, body, *headers):
@@ -260,17 +279,14 @@ def test_a_body_that_ends_too_early_is_not_taken(chain, number):
     check_that_all_is_well(chain)
 
 
-def test_who_is_silent_is_hung_up_on_and_told_why_if_his_data_is_missing(chain):
-    starts = [b"", b"GET", b"GET / HTTP/1.1\r\nHost: x\r\n", b"POST %s HTTP/1.1\r\nContent-Length: 50\r\n\r\nnama=Bu"]
-    with concurrent.futures.ThreadPoolExecutor(12) as pool:
-        answers = {(number, start): pool.submit(chain.raw, number, start.replace(b"%s", run_all.PATHS[number].encode()))
-                   for number in run_all.PATHS for start in starts}
-        for (number, start), answer in answers.items():
-            if start == starts[-1]:
-                assert read(number, answer.result(timeout=15)) == (400, INCOMPLETE)
-            else:
-                assert answer.result(timeout=15) == b""
-    check_that_all_is_well(chain)
+def test_who_is_silent_is_hung_up_on_and_told_why_if_his_data_is_missing(silent):
+    kit, answers = silent
+    for (number, start), answer in answers.items():
+        if start == SILENT[-1]:
+            assert read(number, answer.result(timeout=30)) == (400, INCOMPLETE)
+        else:
+            assert answer.result(timeout=30) == b""
+    check_that_all_is_well(kit)
 
 
 def test_a_few_hundred_mutations_of_an_honest_request_bring_no_server_down(chain):

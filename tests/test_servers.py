@@ -201,7 +201,7 @@ def test_a_level_of_server_1_that_forgets_its_return_is_no_success(kit, level):
 def test_a_bug_of_the_student_s_own_is_said_with_file_and_line(kit, number, name, line, indent):
     edit(kit, number, lambda lines: lines.insert(line - 1, " " * indent + "mistyped"))
     levels = {"level1": 1, "page1": 1, "level2": 2, "page2": 2, "page3": 3}
-    kit.start(level=levels.get(name, 4))
+    kit.start(*range(3, number - 1, -1), level=levels.get(name, 4))
     answers = [kit.raw(number, ("%s %s HTTP/1.0\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n%s" % (
         method, path, content_type, len(body), body)).encode()) for method, path, content_type, body in BATTERY[number]]
     kit.stop()
