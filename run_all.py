@@ -7,7 +7,8 @@ Try:  http://127.0.0.1:8000/ in a browser; then 3 and Enter, which stops Server 
 import argparse
 import contextlib
 import csv
-import filecmp
+import functools
+import io
 import json
 import os
 import queue
@@ -534,19 +535,21 @@ def check(levels, folder):
 def check_each(levels, folder, table):
     """Mark each sub-folder's hand-in on a line, and in the table (a CSV file). Returns the exit status."""
     try:
-        names = [name for name in sorted(os.listdir(folder))
-                 if os.path.isdir(os.path.join(folder, name)) and not name.startswith((".", "__"))]
+        names = [name for name in sorted(os.listdir(folder)) if not name.startswith((".", "__"))]
     except OSError as error:
         fail("%s: %s" % (folder, error.strerror))
     if table:
         write_table(table, [])  # says now if it can't be written
+    others = [name for name in names if not os.path.isdir(os.path.join(folder, name))]
+    names = [name for name in names if name not in others]
     width = max([len(plain(name)) for name in names] or [0])
-    rows = []
+    rows, seen = [], {}
     with ThreadPoolExecutor(4) as pool:  # many hand-ins only wait
         marks = [pool.submit(mark, levels, folder, name) for name in names]
         try:
             for marked in marks:
-                name, verdict, file, reason = result(marked, "%d dari %d ..." % (len(rows), len(names)))
+                name, verdict, file, reason, files = result(marked, "%d dari %d ..." % (len(rows), len(names)))
+                reason = "; ".join(filter(None, [reason] + find_copies(name, files, seen)))
                 rows.append((name, verdict, file, reason))
                 say_line("%-8s%-*s  %s" % (verdict, width, plain(name), file + ": " + reason if reason else file))
         except KeyboardInterrupt:
@@ -557,22 +560,30 @@ def check_each(levels, folder, table):
         write_table(table, rows)
     if len(rows) < len(names):
         say_line("dihentikan; %d folder belum diperiksa" % (len(names) - len(rows)))
+    if others:
+        say_line("dilewati, karena bukan folder: " + short(", ".join(others)))
     good = [row for row in rows if row[1] == "OK"]
     print("%d dari %d OK" % (len(good), len(rows)), flush=True)
     return 0 if good and len(good) == len(names) else 1
 
 
 def mark(levels, folder, name):
-    """A row of the table: whose hand-in, OK or FAILED, which file, why."""
+    """A row of the table: whose hand-in, OK or FAILED, which file, why; and the paths of its files."""
     inside = os.path.join(folder, name)
     files, faults = judge(levels, inside, lambda line: None)
     if faults:
         wrong = [os.path.relpath(fault.file, inside) if fault.number else "(semua)" for fault in faults]
         more = ["; %s: %s" % (file, fault.text) for file, fault in zip(wrong[1:], faults[1:])]
-        return name, "FAILED", wrong[0], faults[0].text + "".join(more)
+        return name, "FAILED", wrong[0], faults[0].text + "".join(more), files
     same = [os.path.basename(file) for file in files if is_kits(file)]
     return (name, "OK", " ".join(os.path.relpath(file, inside) for file in files),
-            ", ".join(same) + " tidak diubah" if same else "")
+            ", ".join(same) + " tidak diubah" if same else "", files)
+
+
+def find_copies(name, files, seen):
+    """Which of a folder's files a folder before it has, too. seen: {program: the first folder's name}."""
+    firsts = [(file, seen.setdefault(read_program(file), name)) for file in files if not is_kits(file)]
+    return ["%s sama dengan %s" % (os.path.basename(file), first) for file, first in firsts if first != name]
 
 
 def write_table(path, rows):
@@ -675,11 +686,28 @@ def server_numbers(folder):
 
 
 def is_kits(file):
-    """Whether the file is the kit's own, byte for byte."""
+    """Whether the file is the kit's own, but for comments, blanks and line ends."""
+    return read_program(file) == read_program(os.path.join(FOLDER, os.path.basename(file)))
+
+
+@functools.lru_cache(maxsize=None)
+def read_program(file):
+    """The words of a program in one text, without comments, blanks and line ends; all of it if it has no words."""
     try:
-        return filecmp.cmp(file, os.path.join(FOLDER, os.path.basename(file)), shallow=False)
+        if os.path.getsize(file) > 200000:  # it would take long
+            return file
+        with open(file, "rb") as source:
+            text = source.read()
     except OSError:
-        return False
+        return file
+    try:
+        words = list(tokenize.tokenize(io.BytesIO(text).readline))
+    except (SyntaxError, ValueError, tokenize.TokenError):
+        return repr(text)
+    left_out = (tokenize.COMMENT, tokenize.NL, tokenize.ENCODING)
+    blank = (tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT)  # however wide: only their place counts
+    return repr([word.type if word.type in blank else word.string.replace("\r\n", "\n")
+                 for word in words if word.type not in left_out])
 
 
 def trials(levels, numbers):
@@ -1336,7 +1364,7 @@ def kill_group(group):
 
 def kill_marked(folder):
     """End the processes that left their group, where the system shows the environment of each (Linux)."""
-    for pid in filter(str.isdigit, os.listdir("/proc") if os.path.isdir("/proc/self") else []):
+    for pid in filter(str.isdigit, os.listdir("/proc") if sys.platform == "linux" else []):
         try:
             with open("/proc/%s/environ" % pid, "rb") as file:
                 if ("RUN_ALL=" + folder).encode() in file.read().split(b"\0"):

@@ -357,7 +357,7 @@ def each(marking):
     table = str(folder.parent / "nilai.csv")
     assert open_and_read(table).startswith(b"\xef\xbb\xbfnama,")
     with open(table, encoding="utf-8-sig", newline="") as file:
-        rows = list(csv.reader(file))
+        rows = [row[:3] + [re.split(r"(?:; )?server\d.py sama dengan ", row[3])[0]] for row in csv.reader(file)]
     assert rows[0] == ["nama", "hasil", "file", "alasan"]
     return status, lines, {row[0].lstrip("'"): row for row in rows[1:]}, sorted(set(os.listdir(str(folder))) - {".git"})
 
@@ -427,6 +427,20 @@ def test_with_nothing_to_check_a_sentence_and_then_failed(tmp_path, files, words
 def test_options_that_do_not_go_together_are_refused(tmp_path, words):
     status, lines = run(tmp_path, *words)
     assert status == 1 and len(lines) == 1 and "--each" in lines[0]
+
+
+def test_copies_and_what_is_no_folder_are_said(tmp_path):
+    kits = open_and_read(os.path.join(KIT, "server3.py"))
+    write(tmp_path / "kelas", {
+        "ani/server3.py": SERVERS[3], "budi/server3.py": SERVERS[3].replace("\n", "   # budi\r\n\r\n"),
+        "citra/server3.py": b"# citra\r\n" + kits.replace(b"\n", b"\r\n"), "dewi/server3.py": kits,
+        "eka/server3.py": edited(3, [('"logged"', '"ok"')]), "fajar/server3.py": edited(3, [('"logged"', '"ok"')]),
+        "gita/server3.py": "def level4(:", "hadi/server3.py": "def level4(:", "hadi.zip": "", ".DS_Store": ""})
+    status, lines = run(tmp_path, "--each", str(tmp_path / "kelas"))
+    assert lines[:4] == ["OK      ani    server3.py", "OK      budi   server3.py: server3.py sama dengan ani",
+                         "OK      citra  server3.py: server3.py tidak diubah", "OK      dewi   server3.py: server3.py tidak diubah"]
+    assert [line.partition("; server3.py sama dengan ")[2] for line in lines[4:8]] == ["", "eka", "", "gita"]
+    assert lines[8:] == ["dilewati, karena bukan folder: hadi.zip", "4 dari 8 OK"] and status == 1
 
 
 def test_each_of_a_folder_that_is_not_there_is_a_sentence(tmp_path):

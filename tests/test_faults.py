@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import socket
+import sys
 import threading
 import time
 
@@ -296,11 +297,10 @@ def test_an_answer_without_end_costs_little_memory(kit, number, start):
 
 def peak(kit, number):
     """Memory of a server at its peak in bytes; 0 where the system does not tell."""
-    try:
-        with open("/proc/%d/status" % kit.processes[number].pid) as status:
-            return int(re.search(r"VmHWM:\s+(\d+)", status.read()).group(1)) * 1024
-    except OSError:
+    if sys.platform != "linux":
         return 0
+    with open("/proc/%d/status" % kit.processes[number].pid) as status:
+        return int(re.search(r"VmHWM:\s+(\d+)", status.read()).group(1)) * 1024
 
 
 @pytest.mark.parametrize("number", [3, 2])
@@ -335,7 +335,7 @@ def test_a_message_without_end_is_cut_and_the_right_server_named(kit):
 
 @pytest.mark.parametrize("place", ["folder", "/dev/full", "missing/log.txt"])
 def test_a_log_that_cannot_be_written_is_no_success(kit, place):
-    if place == "/dev/full" and not os.path.exists(place):
+    if place == "/dev/full" and sys.platform != "linux":
         pytest.skip("this system has no /dev/full")
     kit.log = kit.folder if place == "folder" else kit.folder / place
     kit.start()

@@ -58,6 +58,7 @@ def send_and_wait(kit, name):
     assert wait_until(lambda: kit.output(1).count("Server 1 menjawab") > said)
 
 
+@pytest.mark.skipif(os.name == "nt", reason="on Windows, programs that append to one file overwrite each other's lines")
 def test_a_name_reads_from_top_to_bottom_on_a_shared_console(kit):
     kit.printed = lambda number: kit.folder / "console"
     kit.start()
