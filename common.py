@@ -93,6 +93,10 @@ class Unended(socket.timeout):
     """An answer has begun, and did not end in time."""
 
 
+class TooLong(HTTPException):
+    """An answer has more bytes than are wanted."""
+
+
 class Bounded(io.RawIOBase):
     """What a connection receives, until a deadline (of time.monotonic) and at most so many bytes."""
 
@@ -109,7 +113,7 @@ class Bounded(io.RawIOBase):
         count = self.connection.recv_into(buffer)
         self.left -= count
         if self.left < 0:
-            raise HTTPException("the answer is too long")
+            raise TooLong()
         return count
 
     def makefile(self, mode):  # HTTPResponse takes this object for a socket

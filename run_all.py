@@ -88,7 +88,7 @@ def run(options, files):
     if os.name == "posix":  # to be in the background of a terminal is no reason to stop
         signal.signal(signal.SIGTTIN, signal.SIG_IGN)
         signal.signal(signal.SIGTTOU, signal.SIG_IGN)
-    level = options.level or 4
+    level = options.level or max(LEVELS)
     bind = find_address(options.bind or LOOPBACK)
     show("run_all: memulai %s (level %d). Tunggu sebentar ..." % (name_all(LEVELS[level]), level))
     ports = choose_ports(options, LEVELS[level], bind)
@@ -105,7 +105,7 @@ def find_files(folder):
     own = {number: os.path.join(folder or FOLDER, "server%d.py" % number) for number in PATHS}
     own = {number: path for number, path in own.items() if os.path.isfile(path)}
     if not own:
-        fail("tidak ada server1.py, server2.py atau server3.py di folder %s. Periksa nama foldernya."
+        fail("tidak ada server1.py, server2.py, atau server3.py di folder %s. Periksa nama foldernya."
              % (folder or FOLDER))
     files.update(own)
     for path in files.values():
@@ -268,12 +268,15 @@ def interface_address(name):
 
 
 def name_all(numbers):
-    """The servers' names in one phrase: Server 1, 2 dan 3."""
+    """The servers' names in one phrase: Server 1, 2, dan 3."""
     numbers = [str(number) for number in numbers]
-    return "Server %s dan %s" % (", ".join(numbers[:-1]), numbers[-1])
+    return "Server " + (" dan ".join(numbers) if len(numbers) == 2 else ", ".join(numbers[:-1]) + ", dan " + numbers[-1])
 
 
 # ---- The terminal ----
+
+START_IT = "Ketik {0}, lalu tekan Enter, untuk menjalankan Server {0} lagi."
+
 
 class Terminal:
     """The servers of a level in one terminal.
@@ -342,19 +345,19 @@ class Terminal:
         self.say("semua server siap. Buka %s di browser." % self.page)
         if not self.bind.startswith("127."):
             self.say_who_can_come()
-        self.say("Ketik {0} lalu tekan Enter: Server {0} berhenti. "
-                 "Ketik {0} lagi, lalu tekan Enter: Server {0} jalan lagi.".format(last))
-        self.say("Ketik p{0} lalu tekan Enter: Server {0} diam, tidak menjawab. "
-                 "Ketik p{0} lagi, lalu tekan Enter: Server {0} menjawab lagi.".format(last))
-        self.say("Server lain begitu juga. Semua pilihan: %s." % self.name_keys())
+        self.say("Ketik {0}, lalu tekan Enter, untuk menghentikan Server {0}. "
+                 "Ketik {0} lagi, lalu tekan Enter, untuk menjalankannya lagi.".format(last))
+        self.say("Ketik p{0}, lalu tekan Enter, supaya Server {0} diam (tidak membalas). "
+                 "Ketik p{0} lagi, lalu tekan Enter, supaya membalas lagi.".format(last))
+        self.say("Untuk server lain sama saja. Semua pilihan: %s." % self.name_keys())
         self.say("Jangan tutup terminal ini. Ctrl+C menghentikan semua server.")
 
     def say_who_can_come(self):
         """Say that Server 1 is open to other machines, and where they find it."""
         addresses = own_addresses() if self.bind == EVERYWHERE else [self.bind]
         urls = " atau ".join(url(1, self.ports, address) for address in addresses)
-        self.say("Server 1 terbuka untuk komputer lain, tanpa kata sandi: %s"
-                 % (urls or "tetapi komputer ini belum tersambung ke jaringan."))
+        self.say("Server 1 terbuka untuk komputer lain, tanpa kata sandi%s"
+                 % (": " + urls if urls else ", tetapi komputer ini belum tersambung ke jaringan."))
 
     def name_keys(self):
         """The words that can be typed: 1, 2, 3, p1, p2, p3."""
@@ -369,9 +372,8 @@ class Terminal:
         for number, process in list(self.processes.items()):
             if process.poll() is not None:
                 self.forget(number)
-                self.say("Server {0} berhenti sendiri{1}. Ketik {0} lalu tekan Enter: Server {0} jalan lagi. "
-                         "Perintahnya di terminal lain: {2}"
-                         .format(number, self.how_ended(process), command_line(self.commands[number])))
+                self.say("Server %d berhenti sendiri%s. %s Perintahnya di terminal lain: %s" % (
+                    number, self.how_ended(process), START_IT.format(number), command_line(self.commands[number])))
                 if not self.processes:
                     self.say("tidak ada lagi server yang berjalan.")
                     return False
@@ -385,12 +387,12 @@ class Terminal:
             self.say("%s tidak dikenal. Ketik salah satu dari %s, lalu tekan Enter. Ctrl+C menghentikan semua server."
                      % (key[:20], self.name_keys()))
         elif number not in self.processes and keys.group(1):
-            self.say("Server {0} tidak berjalan. Ketik {0} lalu tekan Enter: Server {0} jalan lagi.".format(number))
+            self.say("Server %d tidak berjalan. %s" % (number, START_IT.format(number)))
         elif keys.group(1):
             self.pause_or_resume(number)
         elif number in self.processes:
             common.stop(self.forget(number))
-            self.say("Server {0} dihentikan. Ketik {0} lalu tekan Enter: Server {0} jalan lagi.".format(number))
+            self.say("Server %d dihentikan. %s" % (number, START_IT.format(number)))
         else:
             self.say("memulai Server %d lagi ..." % number)
             self.start(number)
@@ -411,13 +413,13 @@ class Terminal:
         """Let a server hang, or go on if it does."""
         if number in self.paused:
             self.paused.remove(number)
-            self.say("Server %d menjawab lagi, juga permintaan yang datang selama ia diam." % number)
+            self.say("Server {0} membalas lagi, termasuk permintaan yang masuk selama Server {0} diam.".format(number))
             common.resume(self.processes[number])
         else:
             self.paused.add(number)
             common.pause(self.processes[number])
-            self.say("Server {0} diam: menerima koneksi, tetapi tidak menjawab. "
-                     "Ketik p{0} lalu tekan Enter: Server {0} menjawab lagi.".format(number))
+            self.say("Server {0} diam: menerima koneksi, tetapi tidak membalas. "
+                     "Ketik p{0}, lalu tekan Enter, supaya Server {0} membalas lagi.".format(number))
 
     def how_ended(self, process):
         """The exit status of a process, in brackets; or that it has not come up yet."""
@@ -515,6 +517,9 @@ class Patience:
 class BadLuck(Exception):
     """A server of the kit did not come up: its port was taken meanwhile."""
 
+    def __str__(self):
+        return "server asli gagal dijalankan"
+
 
 def check(levels, folder):
     """Mark the hand-in in the folder, or the kit itself (None), and say how. Returns the exit status."""
@@ -557,7 +562,8 @@ def check_each(levels, folder, table):
                 marked.cancel()
             give_up()
     if table:
-        write_table(table, rows)
+        archives = [name for name in others if name.lower().endswith((".zip", ".rar", ".7z"))]
+        write_table(table, rows + [(name, "dilewati", "", "bukan folder: ekstrak dulu") for name in archives])
     if len(rows) < len(names):
         say_line("dihentikan; %d folder belum diperiksa" % (len(names) - len(rows)))
     if others:
@@ -674,9 +680,9 @@ def find_hand_in(folder):
         if len(found) == 1:
             return found[0]
         if found:
-            raise Fault(None, "ada beberapa folder dengan server1.py, server2.py atau server3.py: %s."
+            raise Fault(None, "ada beberapa folder dengan server1.py, server2.py, atau server3.py: %s."
                         % ", ".join(os.path.basename(place) for place, _ in found))
-    raise Fault(None, "tidak ada server1.py, server2.py atau server3.py; isinya: %s."
+    raise Fault(None, "tidak ada server1.py, server2.py, atau server3.py; isinya: %s."
                 % (short(", ".join(names)) or "kosong"))
 
 
@@ -731,12 +737,12 @@ def run_trials(some, place, seconds):
                     lines += Trial(level, numbers, place, patience).run()
                 break
             except Fault as fault:
-                if first or patience.left < 1:
+                if first or attempt == 3 or patience.left < 1:
                     return lines, first or fault
                 first = fault
-            except BadLuck:
+            except (BadLuck, OSError) as error:  # OSError: the machine has no process, file or port to give
                 if attempt == 3:
-                    return lines, Fault(None, "tidak dapat diperiksa: server yang asli tidak mau berjalan.")
+                    return lines, first or Fault(None, "tidak dapat diperiksa: %s" % error)
     return lines, None
 
 
@@ -843,7 +849,7 @@ class Trial:
         if last == 3 and 3 not in self.handed_in:  # the kit's answers an error if its log is a folder
             os.rename(self.log, self.log + ".old")
             os.mkdir(self.log)
-            self.try_claims(callers, "Server 3 menjawab error")
+            self.try_claims(callers, "Server 3 menjawab dengan kesalahan")
             os.rmdir(self.log)
             os.rename(self.log + ".old", self.log)
         if not callers or last < 3 and self.patience.left < 7:  # slow, but right so far
@@ -868,7 +874,7 @@ class Trial:
             except Fault:
                 answer = None
             if answer:
-                raise Fault(number, "menjawab %s padahal %s; seharusnya error, karena success berarti semua server "
+                raise Fault(number, "menjawab %s, padahal %s; seharusnya kesalahan, karena success berarti semua server "
                             "berhasil" % (short(answer), what))
 
     # servers
@@ -927,7 +933,7 @@ class Trial:
                     time.sleep(0.02)
                 except (OSError, HTTPException) as error:
                     raise Fault(number, self.no_answer(number, error))
-            raise Fault(number, "terlalu lambat: pemeriksaan belum selesai dalam waktunya")
+            raise Fault(number, "terlalu lambat: pemeriksaan melewati batas waktu")
         finally:
             self.patience.left -= time.monotonic() - begin
 
@@ -941,7 +947,7 @@ class Trial:
         try:
             status = self.processes[number].wait(timeout=0 if isinstance(error, socket.timeout) else 0.3)
             if number not in self.answered and status == 0:
-                return "berhenti (exit status 0) tanpa membuka port. Mungkin tanpa serve_forever()"
+                return "berhenti (exit status 0) tanpa membuka port. Mungkin serve_forever() tidak dipanggil"
             return "berhenti (exit status %d)" % status + ("" if number in self.answered else " tanpa menjawab")
         except subprocess.TimeoutExpired:
             pass
@@ -965,10 +971,10 @@ class Trial:
         else:
             answered = self.ask(number, body=to_json({"nama": name}).encode())
             answer = self.api_answer(answered, name, WORDS[number], number)
-        if self.level == 4:
+        if 3 in self.numbers:
             problem = look_at(self.log, self.log_at_start, before, name)
             if problem:
-                raise Fault(number, "menjawab %s tetapi %s" % (short(answer, 80), problem))
+                raise Fault(number, "menjawab %s, tetapi %s" % (short(answer, 80), problem))
         return answer
 
     def claim(self, number, name):
@@ -1065,11 +1071,12 @@ class Trial:
 
 
 NO_ANSWER = [
-    (common.Unended, "mulai menjawab tetapi tidak selesai. Mungkin tanpa Content-Length, dan tidak ditutup"),
+    (common.Unended, "mulai menjawab, tetapi tidak selesai. Mungkin Content-Length tidak dikirim dan koneksi tidak ditutup"),
     (socket.timeout, "tidak menjawab dalam beberapa detik"),
+    (common.TooLong, "jawabannya terlalu panjang: mungkin ditulis tanpa henti"),
     (IncompleteRead, "jawabannya terputus: lebih pendek daripada Content-Length-nya"),
-    (ConnectionRefusedError, "tidak menerima sambungan lagi"),
-    (OSError, "menutup sambungan tanpa menjawab"),
+    (ConnectionRefusedError, "tidak menerima koneksi lagi"),
+    (OSError, "menutup koneksi tanpa menjawab"),
 ]
 
 
@@ -1081,7 +1088,7 @@ def usual_cause(number, status, text, answer):
     if status in (405, 501):
         return "Mungkin tidak ada do_POST"
     if "{'" in text:
-        return "Mungkin str(...), bukan json.dumps(...)"
+        return "Mungkin yang dipakai str(...), bukan json.dumps(...)"
     if not text:
         return "Jawabannya kosong"
     if not answer and number > 1:
@@ -1089,11 +1096,11 @@ def usual_cause(number, status, text, answer):
     if number == 2 and word == "error":
         return "Server 3 berjalan: mungkin URL-nya bukan dari --log-url, atau yang dikirim bukan JSON"
     if number > 1 and word != WORDS[number]:
-        return "status-nya %s, bukan %s" % (short(to_json(word)), WORDS[number])
+        return "Statusnya %s, bukan %s" % (short(to_json(word)), WORDS[number])
     if number > 1 and status != 200:
-        return "HTTP status-nya %d, bukan 200" % status
+        return "Status HTTP-nya %d, bukan 200" % status
     if "data" in answer:
-        return "Mungkin nama field-nya bukan nama, atau huruf dari nama berubah (encoding, escape)"
+        return "Mungkin nama isiannya bukan nama, atau huruf pada nama itu berubah (encoding, escape)"
     return "Mungkin Server 2 tidak dipanggil (URL-nya ada di --api-url)" if number == 1 else "Isinya kurang"
 
 
@@ -1143,7 +1150,7 @@ def look_at(log, at_start, before, name):
     try:
         data = json.loads(full[0])
     except (ValueError, RecursionError):
-        return found + ", yang bukan JSON. Mungkin str(...), bukan json.dumps(...)"
+        return found + ", yang bukan JSON. Mungkin yang dipakai str(...), bukan json.dumps(...)"
     if json.dumps(name)[1:-1] not in json.dumps(data):
         return found + " tanpa nama %s yang dikirim" % short(json.dumps(name), 80)
     return None

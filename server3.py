@@ -127,7 +127,7 @@ def say(text):
         pass
 
 
-# ---- The web server, as php -S is PHP's. Read it once; a new level needs no change here. ----
+# ---- The web server, as php -S is PHP's. Read it once; what is logged needs no change here. ----
 
 class Handler(BaseHTTPRequestHandler):
     """Handles one request. (self.path and whatever else is not defined here is BaseHTTPRequestHandler's.)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: 0BSD
-"""Runs the tests: python tests [pytest's options].
+"""Runs the tests: python tests [pytest's options, files].
 
 With the pytest that this Python has; else in .venv, beside this folder, made for it once.
 """
@@ -31,4 +31,6 @@ def find_python():
 
 
 if __name__ == "__main__":
-    sys.exit(subprocess.call([find_python(), "-m", "pytest", HERE] + sys.argv[1:]))
+    words = sys.argv[1:]
+    named = any(os.path.exists(word.split("::")[0]) for word in words)  # files or folders; else all
+    sys.exit(subprocess.call([find_python(), "-m", "pytest"] + ([] if named else [HERE]) + words))

@@ -145,7 +145,7 @@ RIGHT = [
 ]
 # the same, and what the reason must say
 WRONG = [
-    ("ok for logged", 3, [('"logged"', '"ok"')], 'status-nya "ok", bukan logged'),
+    ("ok for logged", 3, [('"logged"', '"ok"')], 'Statusnya "ok", bukan logged'),
     ("status 201", 3, [("status=200", "status=201")], "201"),
     ("a constant name", 3, [("json.dumps(data)", 'json.dumps({"nama": "Budi"})')], "tanpa nama"),
     ("an overwritten log", 3, [('open(LOG, "a")', 'open(LOG, "w")')], 'Mungkin dibuka dengan "w"'),
@@ -162,8 +162,8 @@ WRONG = [
     ("another path", 3, [("/log.php", "/log")], "path-nya bukan /log.php"),
     ("no do_POST", 3, [("do_POST", "do_PUT")], "do_POST"),
     ("its own port", 3, [('int(option("--port", "1"))', "0")], "tidak membuka port"),
-    ("never closed", 3, [(LENGTH, ""), (OUT, OUT + "        time.sleep(60)\n")], "tanpa Content-Length"),
-    ("endless", 3, [(LENGTH, ""), (OUT, "        while True: self.wfile.write(b' ' * 65536)\n")], "too long"),
+    ("never closed", 3, [(LENGTH, ""), (OUT, OUT + "        time.sleep(60)\n")], "Content-Length tidak dikirim"),
+    ("endless", 3, [(LENGTH, ""), (OUT, "        while True: self.wfile.write(b' ' * 65536)\n")], "terlalu panjang"),
     ("dripping", 3, [("        self.send_response(status)", "        while True: self.wfile.write(b'H'); time.sleep(0.3)")],
      "tidak selesai"),
     ("silent", 3, [(LOGGED, "        time.sleep(60)\n")], "tidak menjawab"),
@@ -176,7 +176,7 @@ WRONG = [
     ("Python 2", 3, [("LEVEL =", "print 'x'\nLEVEL =")], "SyntaxError: "),
     ("tabs and blanks", 3, [("        data =", "\tdata =")], "TabError"),
     ("deletes its folder", 3, [(LOGGED, "        import shutil; shutil.rmtree('.', ignore_errors=True)\n" + LOGGED)], "log.txt"),
-    ("claims success", 2, [("if not logged:", "if False:")], "padahal Server 3 menjawab error"),
+    ("claims success", 2, [("if not logged:", "if False:")], "padahal Server 3 menjawab dengan kesalahan"),
     ("claims success when nobody is there", 2, [
         ("except OSError:\n                logged = False",
          "except OSError as error:\n                logged = not isinstance(error, urllib.error.HTTPError)")],
@@ -203,8 +203,8 @@ WRONG = [
     ("escapes twice", 1, [("html.escape(response)", "html.escape(html.escape(response))")], "&quot;"),
     ("a form with GET", 1, [(' method="post"', "")], "seharusnya jawaban Server 2"),
     ("a form to port 8000", 1, [("<form", '<form action="http://127.0.0.1:8000/"')], "http://127.0.0.1:8000/"),
-    ("sends another field", 1, [('{"nama": post', '{"name": post')], "nama field-nya"),
-    ("a page in Latin-1", 1, [('["nama"][0]}', '["nama"][0].encode().decode("latin-1")}')], "huruf dari nama"),
+    ("sends another field", 1, [('{"nama": post', '{"name": post')], "nama isiannya"),
+    ("a page in Latin-1", 1, [('["nama"][0]}', '["nama"][0].encode().decode("latin-1")}')], "huruf pada nama"),
 ]
 FOLDERS = {  # name: ({path: text}, verdict, file, reason)
     "00 kosong": ({}, "FAILED", "(semua)", "isinya: kosong"),
@@ -436,7 +436,9 @@ def test_copies_and_what_is_no_folder_are_said(tmp_path):
         "citra/server3.py": b"# citra\r\n" + kits.replace(b"\n", b"\r\n"), "dewi/server3.py": kits,
         "eka/server3.py": edited(3, [('"logged"', '"ok"')]), "fajar/server3.py": edited(3, [('"logged"', '"ok"')]),
         "gita/server3.py": "def level4(:", "hadi/server3.py": "def level4(:", "hadi.zip": "", ".DS_Store": ""})
-    status, lines = run(tmp_path, "--each", str(tmp_path / "kelas"))
+    table = str(tmp_path / "nilai.csv")
+    status, lines = run(tmp_path, "--each", str(tmp_path / "kelas"), "--csv", table)
+    assert open_and_read(table).endswith(b"\r\nhadi.zip,dilewati,,bukan folder: ekstrak dulu\r\n")
     assert lines[:4] == ["OK      ani    server3.py", "OK      budi   server3.py: server3.py sama dengan ani",
                          "OK      citra  server3.py: server3.py tidak diubah", "OK      dewi   server3.py: server3.py tidak diubah"]
     assert [line.partition("; server3.py sama dengan ")[2] for line in lines[4:8]] == ["", "eka", "", "gita"]

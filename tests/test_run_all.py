@@ -212,7 +212,7 @@ def test_a_taken_port_is_named(run):
     for one, (_, base, i) in zip(refused, cases):
         assert one.status() == 1
         start, sentence = one.text().splitlines()
-        assert start.startswith("run_all: memulai Server 1, 2 dan 3 ")
+        assert start.startswith("run_all: memulai Server 1, 2, dan 3 ")
         assert sentence.startswith("run_all: port %d tidak dapat dipakai." % (base + i))
     for listener in listeners:
         listener.close()
@@ -271,7 +271,7 @@ def test_the_servers_of_a_level_take_n_and_the_next_ones_on_loopback(run, level,
     assert one.ports == {i + 1: base + i for i in range(servers)}
     assert "Buka http://127.0.0.1:%d/ di browser" % base in one.text()
     assert heading in fetch("http://127.0.0.1:%d/" % base)[1]
-    assert "Ketik %d lalu tekan Enter: Server %d berhenti." % (servers, servers) in one.text()
+    assert "Ketik %d, lalu tekan Enter, untuk menghentikan Server %d." % (servers, servers) in one.text()
     assert "komputer lain" not in one.text() and not (has("127.0.0.2") and accepts(base, "127.0.0.2"))
 
 
@@ -298,7 +298,7 @@ def test_only_when_all_are_up_it_says_where_to_look_and_no_probe_shows(run, tmp_
     one = run("--port", "0", "--from", str(tmp_path)).up()
     start, before = one.text().split("\n", 1)
     before, after = before.split("run_all: ", 1)
-    assert start.startswith("run_all: memulai Server 1, 2 dan 3 ")
+    assert start.startswith("run_all: memulai Server 1, 2, dan 3 ")
     assert sorted(line[:13] for line in before.splitlines()) == [
         "Server 1 siap", "Server 2 siap", "Server 3 siap", "now"]
     assert after.startswith("semua server siap. Buka http://127.0.0.1:%d/ " % one.ports[1])
@@ -412,7 +412,7 @@ def test_p_and_a_number_let_a_server_hang_and_go_on_with_what_came_meanwhile(run
         assert status == 502 and "Server 3 (http" in text and "tidak membalas dalam 3 detik" in text
         assert (tmp_path / "log.txt").read_text() == '{"nama":"Budi"}\n'
         one.type("P3")
-        one.wait_for("run_all: Server 3 menjawab lagi")
+        one.wait_for("run_all: Server 3 membalas lagi")
         assert ahead.recv(12).endswith(b" 200")
         assert wait_until(lambda: sorted((tmp_path / "log.txt").read_text().split()) == [
             "7", '{"nama":"Budi"}', '{"nama":"Budi"}'])
@@ -472,7 +472,7 @@ def test_a_start_by_key_that_fails_is_a_line_and_not_the_end(run):
     one.wait_for("Server 3 dihentikan")
     with listen("127.0.0.1", base + 2):
         one.type("3")
-        one.wait_for("run_all: Server 3 berhenti sendiri (exit status 1). Ketik 3 lalu tekan Enter")
+        one.wait_for("run_all: Server 3 berhenti sendiri (exit status 1). Ketik 3, lalu tekan Enter")
         assert accepts(base) and accepts(base + 1)
     one.type("3")
     one.wait_for("Server 3 siap di", times=2)
@@ -611,7 +611,7 @@ def test_open_opens_the_browser_and_does_not_wait_for_its_end(run, tmp_path):
 
 
 @pytest.mark.parametrize("words, said", [
-    (["--from", "tugas \u00e9"], "tidak ada server1.py, server2.py atau server3.py"),
+    (["--from", "tugas \u00e9"], "tidak ada server1.py, server2.py, atau server3.py"),
     (["--bind", "192.0.2.1"], "--bind 192.0.2.1 bukan alamat IPv4 komputer ini"),
     (["--bind", "::1"], "--bind ::1 bukan alamat IPv4"),
     (["--bind", "x" * 70 + ".invalid"], "bukan alamat IPv4"),

@@ -214,6 +214,28 @@ def test_a_bug_of_the_student_s_own_is_said_with_file_and_line(kit, number, name
     assert any(said) or web_server and b"" in answers
 
 
+def parts(file):
+    """{name: syntax tree as a text} of a file's functions, settings and methods (as Class.name)."""
+    with open(os.path.join(KIT, file), encoding="utf-8") as text:
+        tree = ast.parse(text.read())
+    found = {}
+    for node in tree.body:
+        prefix = node.name + "." if isinstance(node, ast.ClassDef) else ""
+        for part in node.body if prefix else [node]:
+            names = [getattr(part, "name", None)] + [getattr(target, "id", None) for target in getattr(part, "targets", [])]
+            found.update((prefix + name, ast.dump(part)) for name in names if name)
+    return found
+
+
+def test_what_two_servers_have_by_one_name_is_the_same_but_for_what_makes_them_different():
+    different = {"NAME", "PORT", "PATH", "level1", "level2", "level4", "MAX_SILENCE", "json_encode", "file_get_contents",
+                 "Handler.error_message_format", "Handler.answer", "Handler.call"}
+    files = [parts("server%d.py" % number) for number in (1, 2, 3)]
+    for one, other in [(files[0], files[1]), (files[0], files[2]), (files[1], files[2])]:
+        names = set(one) & set(other) - different
+        assert len(names) > 10 and [name for name in names if one[name] != other[name]] == []
+
+
 def test_no_server_imports_another_file_of_the_project():
     for file in ("server1.py", "server2.py", "server3.py"):
         with open(os.path.join(KIT, file)) as text:
