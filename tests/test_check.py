@@ -17,7 +17,7 @@ from http.client import HTTPException
 
 import pytest
 
-from conftest import KIT, as_in_a_terminal, common, posix, wait_until
+from conftest import KIT, as_in_a_terminal, common, posix, run_all, wait_until
 
 RUN_ALL = [sys.executable, os.path.join(KIT, "run_all.py"), "--check"]
 
@@ -411,6 +411,34 @@ def test_servers_that_are_well_alone_are_tried_together(tmp_path):
         assert (status == 0) == good
         assert "Level 4 dengan server2.py, server3.py" in lines or not good
     assert "Server 3 bermasalah" in lines[-2] and "exit status 3" in lines[-2]
+
+
+@pytest.mark.parametrize("ends, said", [
+    ([None], None),
+    ([run_all.Fault(3, "salah"), None], None),  # seen once, as on a busy machine
+    ([run_all.Fault(3, "salah"), run_all.Fault(3, "lain")], "salah"),
+    ([run_all.BadLuck(), OSError("tidak ada memori"), None], None),
+    ([run_all.BadLuck(), run_all.BadLuck(), run_all.Fault(3, "salah")], "salah"),
+    ([run_all.Fault(3, "salah"), run_all.BadLuck(), run_all.BadLuck()], "salah"),
+    ([OSError("tidak ada memori")] * 3, "tidak dapat diperiksa: tidak ada memori"),
+])
+def test_a_trial_that_fails_is_tried_again_and_a_fault_that_is_seen_twice_counts(monkeypatch, ends, said):
+    ends = iter(ends)
+
+    class Trial:
+        def __init__(self, *_):
+            pass
+
+        def run(self):
+            end = next(ends)
+            if end:
+                raise end
+            return ["jawaban"]
+
+    monkeypatch.setattr(run_all, "Trial", Trial)
+    lines, fault = run_all.run_trials([(4, [3])], "tugas", 18)
+    assert (lines, fault and fault.text) == ([] if said else ["jawaban"], said)
+    assert list(ends) == []
 
 
 @pytest.mark.parametrize("files, words, said", [
