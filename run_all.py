@@ -49,8 +49,8 @@ sys.dont_write_bytecode = True  # leaves the folder as it is
 try:
     import common
 except ImportError:
-    sys.exit("run_all: common.py tidak ada di folder run_all.py. Kalau ini di dalam file ZIP, ekstrak dulu "
-             "semuanya, lalu jalankan run_all.py di folder hasil ekstraksi.")
+    sys.exit("run_all: common.py tidak ada di folder run_all.py. Kalau program ini masih di dalam file ZIP, "
+             "ekstrak dulu seluruhnya, lalu jalankan run_all.py di folder hasil ekstraksi.")
 
 
 # ---- Options ----
@@ -84,13 +84,13 @@ def main():
 def run(options, files):
     """Run the servers of a level until Ctrl+C, then end this process with the exit status."""
     if not 0 <= options.port <= 65533:
-        fail("--port harus dari 0 sampai 65533, bukan %d." % options.port)
+        fail("--port harus antara 0 dan 65533, bukan %d." % options.port)
     if os.name == "posix":  # to be in the background of a terminal is no reason to stop
         signal.signal(signal.SIGTTIN, signal.SIG_IGN)
         signal.signal(signal.SIGTTOU, signal.SIG_IGN)
     level = options.level or max(LEVELS)
     bind = find_address(options.bind or LOOPBACK)
-    show("run_all: memulai %s (level %d). Tunggu sebentar ..." % (name_all(LEVELS[level]), level))
+    show("run_all: menjalankan %s (level %d). Tunggu sebentar ..." % (name_all(LEVELS[level]), level))
     ports = choose_ports(options, LEVELS[level], bind)
     commands = {number: command(number, files, ports, level, bind, options.log) for number in ports}
     status = Terminal(commands, ports, bind).run(options.open)
@@ -101,17 +101,42 @@ def run(options, files):
 
 def find_files(folder):
     """{number: path} of the server files: from the folder where it has them, else from the kit."""
-    files = {number: os.path.join(FOLDER, "server%d.py" % number) for number in PATHS}
-    own = {number: os.path.join(folder or FOLDER, "server%d.py" % number) for number in PATHS}
-    own = {number: path for number, path in own.items() if os.path.isfile(path)}
-    if not own:
-        fail("tidak ada server1.py, server2.py, atau server3.py di folder %s. Periksa nama foldernya."
-             % (folder or FOLDER))
-    files.update(own)
+    try:
+        place, numbers = find_servers(folder)
+    except (LookupError, OSError) as error:
+        fail("%s: %s" % (folder, error))
+    files = {number: os.path.join(place if number in numbers else FOLDER, "server%d.py" % number) for number in PATHS}
     for path in files.values():
         if not os.path.isfile(path):
-            fail("tidak ada file %s. Salin lagi file itu ke sana." % path)
+            fail("tidak ada file %s. Salin lagi file itu ke folder tersebut." % path)
     return files
+
+
+def find_servers(folder):
+    """(folder, numbers of the servers in it): the folder itself, or the only one in it that has some; the kit (None).
+
+    LookupError, with a sentence, if there is none, or more than one.
+    """
+    if not folder or os.path.isdir(folder) and os.path.samefile(folder, FOLDER):
+        return FOLDER, list(PATHS)
+    if not os.path.isdir(folder):
+        raise LookupError("folder itu tidak ada.")
+    names = sorted(os.listdir(folder))
+    inner = [path for path in (os.path.join(folder, name) for name in names) if os.path.isdir(path)]
+    for places in [os.path.normpath(folder)], inner:
+        found = [(place, server_numbers(place)) for place in places if server_numbers(place)]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            raise LookupError("ada beberapa folder dengan server1.py, server2.py, atau server3.py: %s."
+                              % ", ".join(os.path.basename(place) for place, _ in found))
+    raise LookupError("tidak ada server1.py, server2.py, atau server3.py; isinya: %s."
+                      % (", ".join(names)[:200] or "kosong"))
+
+
+def server_numbers(folder):
+    """The numbers of the servers that the folder has."""
+    return [number for number in PATHS if os.path.exists(os.path.join(folder, "server%d.py" % number))]
 
 
 def command(number, files, ports, level, bind=LOOPBACK, log=None):
@@ -334,7 +359,7 @@ class Terminal:
         for number, process in self.processes.items():
             host = self.bind if number == 1 and self.bind != EVERYWHERE else LOOPBACK
             if not common.is_up(process, self.ports[number], host, MAX_START):
-                self.say("Server %d gagal dimulai%s: %s. Lihat pesan di atas; server lain dihentikan."
+                self.say("Server %d gagal dijalankan%s: %s. Lihat pesan di atas; server lain dihentikan."
                          % (number, self.how_ended(process), self.commands[number][0]))
                 return False
         return len(self.processes) == len(self.commands)
@@ -349,7 +374,7 @@ class Terminal:
                  "Ketik {0} lagi, lalu tekan Enter, untuk menjalankannya lagi.".format(last))
         self.say("Ketik p{0}, lalu tekan Enter, supaya Server {0} diam (tidak membalas). "
                  "Ketik p{0} lagi, lalu tekan Enter, supaya membalas lagi.".format(last))
-        self.say("Untuk server lain sama saja. Semua pilihan: %s." % self.name_keys())
+        self.say("Server lain juga begitu. Yang bisa diketik: %s." % self.name_keys())
         self.say("Jangan tutup terminal ini. Ctrl+C menghentikan semua server.")
 
     def say_who_can_come(self):
@@ -372,7 +397,7 @@ class Terminal:
         for number, process in list(self.processes.items()):
             if process.poll() is not None:
                 self.forget(number)
-                self.say("Server %d berhenti sendiri%s. %s Perintahnya di terminal lain: %s" % (
+                self.say("Server %d berhenti sendiri%s. %s Atau jalankan di terminal lain: %s" % (
                     number, self.how_ended(process), START_IT.format(number), command_line(self.commands[number])))
                 if not self.processes:
                     self.say("tidak ada lagi server yang berjalan.")
@@ -394,7 +419,7 @@ class Terminal:
             common.stop(self.forget(number))
             self.say("Server %d dihentikan. %s" % (number, START_IT.format(number)))
         else:
-            self.say("memulai Server %d lagi ..." % number)
+            self.say("menjalankan Server %d lagi ..." % number)
             self.start(number)
 
     def start(self, number):
@@ -402,7 +427,7 @@ class Terminal:
         try:
             self.processes[number] = common.start(*self.commands[number], output=self.output)
         except OSError as error:  # this machine has no room for one more process
-            self.say("Server %d gagal dimulai: %s" % (number, error))
+            self.say("Server %d gagal dijalankan: %s" % (number, error))
 
     def forget(self, number):
         """Take a server out of those that run. Returns its process."""
@@ -413,7 +438,7 @@ class Terminal:
         """Let a server hang, or go on if it does."""
         if number in self.paused:
             self.paused.remove(number)
-            self.say("Server {0} membalas lagi, termasuk permintaan yang masuk selama Server {0} diam.".format(number))
+            self.say("Server {0} membalas lagi. Permintaan yang masuk selama Server {0} diam juga dibalas.".format(number))
             common.resume(self.processes[number])
         else:
             self.paused.add(number)
@@ -553,8 +578,8 @@ def check_each(levels, folder, table):
         marks = [pool.submit(mark, levels, folder, name) for name in names]
         try:
             for marked in marks:
-                name, verdict, file, reason, files = result(marked, "%d dari %d ..." % (len(rows), len(names)))
-                reason = "; ".join(filter(None, [reason] + find_copies(name, files, seen)))
+                name, verdict, file, notes, files = result(marked, "%d dari %d ..." % (len(rows), len(names)))
+                reason = "; ".join(notes + find_copies(name, files, seen))
                 rows.append((name, verdict, file, reason))
                 say_line("%-8s%-*s  %s" % (verdict, width, plain(name), file + ": " + reason if reason else file))
         except KeyboardInterrupt:
@@ -567,23 +592,23 @@ def check_each(levels, folder, table):
     if len(rows) < len(names):
         say_line("dihentikan; %d folder belum diperiksa" % (len(names) - len(rows)))
     if others:
-        say_line("dilewati, karena bukan folder: " + short(", ".join(others)))
+        say_line("dilewati karena bukan folder: " + short(", ".join(others)))
     good = [row for row in rows if row[1] == "OK"]
     print("%d dari %d OK" % (len(good), len(rows)), flush=True)
     return 0 if good and len(good) == len(names) else 1
 
 
 def mark(levels, folder, name):
-    """A row of the table: whose hand-in, OK or FAILED, which file, why; and the paths of its files."""
+    """(whose hand-in, OK or FAILED, which file, [why, and what else is to be said], the paths of its files)."""
     inside = os.path.join(folder, name)
     files, faults = judge(levels, inside, lambda line: None)
-    if faults:
-        wrong = [os.path.relpath(fault.file, inside) if fault.number else "(semua)" for fault in faults]
-        more = ["; %s: %s" % (file, fault.text) for file, fault in zip(wrong[1:], faults[1:])]
-        return name, "FAILED", wrong[0], faults[0].text + "".join(more), files
     same = [os.path.basename(file) for file in files if is_kits(file)]
-    return (name, "OK", " ".join(os.path.relpath(file, inside) for file in files),
-            ", ".join(same) + " tidak diubah" if same else "", files)
+    notes = [", ".join(same) + " tidak diubah"] if same else []
+    if not faults:
+        return name, "OK", " ".join(os.path.relpath(file, inside) for file in files), notes, files
+    wrong = [os.path.relpath(fault.file, inside) if fault.number else "(semua)" for fault in faults]
+    more = ["%s: %s" % (file, fault.text) for file, fault in zip(wrong[1:], faults[1:])]
+    return name, "FAILED", wrong[0], [faults[0].text] + more + notes, files
 
 
 def find_copies(name, files, seen):
@@ -640,7 +665,10 @@ def judge(levels, folder, say):
     """
     faults = []
     try:
-        place, numbers = find_hand_in(folder)
+        place, numbers = find_servers(folder)
+    except (LookupError, OSError) as error:
+        return [], [Fault(None, str(error))]
+    try:
         files = {number: os.path.join(place, "server%d.py" % number) for number in numbers}
         alone = [trials(levels, [number]) for number in numbers if not is_kits(files[number])]
         together = [one for one in trials(levels, numbers) if one not in sum(alone, [])]
@@ -665,30 +693,6 @@ def judge(levels, folder, say):
         if place != FOLDER and is_kits(file):
             say("%s tidak diubah: sama dengan file asli" % file)
     return list(files.values()), faults
-
-
-def find_hand_in(folder):
-    """(folder, numbers of the servers in it): the folder itself, or the only one in it that has some."""
-    if not folder or os.path.isdir(folder) and os.path.samefile(folder, FOLDER):
-        return FOLDER, list(PATHS)
-    if not os.path.isdir(folder):
-        raise Fault(None, "folder itu tidak ada.")
-    names = sorted(os.listdir(folder))
-    inner = [path for path in (os.path.join(folder, name) for name in names) if os.path.isdir(path)]
-    for places in [os.path.normpath(folder)], inner:
-        found = [(place, server_numbers(place)) for place in places if server_numbers(place)]
-        if len(found) == 1:
-            return found[0]
-        if found:
-            raise Fault(None, "ada beberapa folder dengan server1.py, server2.py, atau server3.py: %s."
-                        % ", ".join(os.path.basename(place) for place, _ in found))
-    raise Fault(None, "tidak ada server1.py, server2.py, atau server3.py; isinya: %s."
-                % (short(", ".join(names)) or "kosong"))
-
-
-def server_numbers(folder):
-    """The numbers of the servers that the folder has."""
-    return [number for number in PATHS if os.path.exists(os.path.join(folder, "server%d.py" % number))]
 
 
 def is_kits(file):
@@ -952,8 +956,8 @@ class Trial:
         except subprocess.TimeoutExpired:
             pass
         if isinstance(error, ConnectionRefusedError) and number not in self.answered:
-            return ("tidak membuka port %d yang diberikan dengan --port dalam %d detik. Mungkin port tertulis di dalam "
-                    "file, atau program tertahan sebelum itu" % (self.ports[number], START_SECONDS))
+            return ("tidak membuka port %d yang diberikan dengan --port dalam %d detik. Mungkin nomor port-nya ditulis "
+                    "langsung di dalam kode, atau program tertahan sebelum itu" % (self.ports[number], START_SECONDS))
         for kind, text in NO_ANSWER:
             if isinstance(error, kind):
                 return text
@@ -1013,7 +1017,7 @@ class Trial:
                             % (short(", ".join(page.field_names())) or "tidak ada"))
             name, address, body, content_type = form.filled(name, url(1, self.ports))
             if not address.startswith("http://127.0.0.1:%d/" % self.ports[1]):
-                raise Fault(1, "formulirnya dikirim ke %s; seharusnya ke %s. Mungkin URL tertulis di dalam file"
+                raise Fault(1, "formulirnya dikirim ke %s; seharusnya ke %s. Mungkin URL-nya ditulis langsung di dalam kode"
                             % (short(address), url(1, self.ports)))
             status, page = self.browse(address, body, content_type)
         expected = {"status": "success"}
@@ -1056,13 +1060,14 @@ class Trial:
         if any(self.processes[number].poll() is not None for number in self.processes if number not in self.handed_in):
             raise BadLuck()
         behind = [number for number in self.handed_in if number > seen.number]
-        return Fault((behind or self.handed_in)[0], "membuat Server %d yang asli gagal: %s" % (seen.number, seen.text))
+        return Fault((behind or self.handed_in)[0], "menyebabkan Server %d asli gagal: %s" % (seen.number, seen.text))
 
     def explain(self, fault):
         """Add to the Fault what its program printed, and name the error in it."""
         console = self.consoles.get(fault.number)
         text = console.text(self.copy, self.place) if console else ""
-        fault.printed = [short(line, 160) for line in text.splitlines() if line.strip()][-12:]
+        fault.printed = [short(line, 160) for line in text.splitlines()
+                         if line.strip() and " siap di http" not in line][-12:]
         errors = re.findall(r"^(?!Connection|BrokenPipe)[\w.]*(?:Error|Exception|Exit|Interrupt)\b.*", text, re.M)
         if errors:  # not of a connection that the check itself has broken
             places = re.findall(r'File "([^"]*)", line (\d+)', text)
@@ -1088,7 +1093,7 @@ def usual_cause(number, status, text, answer):
     if status in (405, 501):
         return "Mungkin tidak ada do_POST"
     if "{'" in text:
-        return "Mungkin yang dipakai str(...), bukan json.dumps(...)"
+        return "Mungkin yang dipakai str(...), bukan json_encode(...) atau json.dumps(...)"
     if not text:
         return "Jawabannya kosong"
     if not answer and number > 1:
@@ -1100,8 +1105,8 @@ def usual_cause(number, status, text, answer):
     if number > 1 and status != 200:
         return "Status HTTP-nya %d, bukan 200" % status
     if "data" in answer:
-        return "Mungkin nama isiannya bukan nama, atau huruf pada nama itu berubah (encoding, escape)"
-    return "Mungkin Server 2 tidak dipanggil (URL-nya ada di --api-url)" if number == 1 else "Isinya kurang"
+        return "Mungkin isiannya tidak bernama \"nama\", atau ada huruf yang berubah (encoding, escape)"
+    return "Mungkin Server 2 tidak dipanggil (URL-nya ada di --api-url)" if number == 1 else "Isi jawabannya tidak lengkap"
 
 
 def to_json(data):
@@ -1141,16 +1146,16 @@ def look_at(log, at_start, before, name):
     lines = new.decode("utf-8", "replace").split("\n")
     full = [line for line in lines if line.strip()]
     if not full:
-        return "log.txt tidak bertambah. Mungkin Server 3 tidak dipanggil, atau ditulis ke file lain atau terlambat"
+        return "log.txt tidak bertambah. Mungkin Server 3 tidak dipanggil, log-nya ditulis ke file lain, atau penulisannya terlambat"
     found = "log.txt bertambah %s" % short(" dan ".join(full))
     if lines[-1]:
-        return found + " tanpa baris baru di akhirnya"
+        return found + " tanpa ganti baris di akhirnya"
     if len(full) > 1:
         return found + "; seharusnya satu baris untuk satu nama"
     try:
         data = json.loads(full[0])
     except (ValueError, RecursionError):
-        return found + ", yang bukan JSON. Mungkin yang dipakai str(...), bukan json.dumps(...)"
+        return found + ", yang bukan JSON. Mungkin yang dipakai str(...), bukan json_encode(...) atau json.dumps(...)"
     if json.dumps(name)[1:-1] not in json.dumps(data):
         return found + " tanpa nama %s yang dikirim" % short(json.dumps(name), 80)
     return None

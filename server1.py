@@ -168,7 +168,7 @@ def file_get_contents(url, use_include_path=False, context=None, server="Server 
         say(f"memanggil: GET {url}")
     try:
         code, body = send(request)
-    except socket.timeout as error:  # there is a connection, but no reply
+    except socket.timeout as error:  # no reply in time: it hangs, or a firewall keeps us from it
         say(f"gagal: {error!r}")  # !r: as Python writes it
         raise Failure(502, f"{who} tidak membalas dalam {MAX_SILENCE} detik. Mungkin data tetap diproses.")
     except (BrokenPipeError, ConnectionAbortedError, ConnectionResetError, HTTPException) as error:

@@ -151,7 +151,7 @@ WRONG = [
     ("an overwritten log", 3, [('open(LOG, "a")', 'open(LOG, "w")')], 'Mungkin dibuka dengan "w"'),
     ("a log emptied at the start", 3, [("def call", "open(LOG, 'w').close()\n\ndef call")], "yang lama hilang"),
     ("a line twice", 3, [(WRITE, WRITE + WRITE)], "satu baris"),
-    ("no newline", 3, [(' + "\\n")', ")")], "tanpa baris baru"),
+    ("no newline", 3, [(' + "\\n")', ")")], "tanpa ganti baris"),
     ("no JSON", 3, [("json.dumps(data)", "str(data)")], "bukan JSON"),
     ("letters lost", 3, [("json.dumps(data)", "json.dumps(data['nama'].encode('ascii', 'replace').decode())")], "\\u0141"),
     ("a name cut", 3, [("json.dumps(data)", "json.dumps(data['nama'][:100])")], "tanpa nama"),
@@ -203,15 +203,16 @@ WRONG = [
     ("escapes twice", 1, [("html.escape(response)", "html.escape(html.escape(response))")], "&quot;"),
     ("a form with GET", 1, [(' method="post"', "")], "seharusnya jawaban Server 2"),
     ("a form to port 8000", 1, [("<form", '<form action="http://127.0.0.1:8000/"')], "http://127.0.0.1:8000/"),
-    ("sends another field", 1, [('{"nama": post', '{"name": post')], "nama isiannya"),
-    ("a page in Latin-1", 1, [('["nama"][0]}', '["nama"][0].encode().decode("latin-1")}')], "huruf pada nama"),
+    ("sends another field", 1, [('{"nama": post', '{"name": post')], "tidak bernama"),
+    ("a page in Latin-1", 1, [('["nama"][0]}', '["nama"][0].encode().decode("latin-1")}')], "ada huruf yang berubah"),
 ]
-FOLDERS = {  # name: ({path: text}, verdict, file, reason)
+FOLDERS = {  # name: ({path: text, None for the kit's}, verdict, file, reason)
     "00 kosong": ({}, "FAILED", "(semua)", "isinya: kosong"),
     "01 lain": ({"tugas.py": SERVERS[3]}, "FAILED", "(semua)", "isinya: tugas.py"),
     "02 lebih dalam": ({"tugas/server3.py": SERVERS[3]}, "OK", os.path.join("tugas", "server3.py"), ""),
     "03 dua": ({"a/server3.py": SERVERS[3], "b/server3.py": SERVERS[3]}, "FAILED", "(semua)", "server3.py: a, b"),
-    "04 tidak diubah": (None, "OK", "server3.py", "server3.py tidak diubah"),
+    "04 tidak diubah": ({"server3.py": None}, "OK", "server3.py", "server3.py tidak diubah"),
+    "04 tidak semua diubah": ({"server2.py": None, "server3.py": ""}, "FAILED", "server3.py", "; server2.py tidak diubah"),
     "05 modul": ({"server3.py": SERVERS[3].replace("json.dumps(data)", "tulis(data)").replace(BEGIN, "from isi import tulis\n" + BEGIN),
                   "isi.py": "import json\ntulis = json.dumps\nopen('data.txt')\n", "data.txt": ""}, "OK", "server3.py", ""),
     "06 semua": ({"server%d.py" % n: SERVERS[n] for n in SERVERS}, "OK", "server1.py server2.py server3.py", ""),
@@ -250,6 +251,11 @@ def everything(folder):
     """{path: bytes} of all that is in the folder."""
     paths = [os.path.join(place, name) for place, _, names in os.walk(str(folder)) for name in names]
     return {path: open_and_read(path) for path in paths}
+
+
+def kits(file):
+    """What is in a file of the kit."""
+    return open_and_read(os.path.join(KIT, file))
 
 
 def open_and_read(path):
@@ -337,9 +343,7 @@ def marking(tmp_path_factory):
     for name, number, edits, _ in WRONG:
         write(folder / name, {"server%d.py" % number: edited(number, edits)})
     for name, (files, _, _, _) in FOLDERS.items():
-        if files is None:
-            files = {"server3.py": open_and_read(os.path.join(KIT, "server3.py"))}
-        write(folder / name, files)
+        write(folder / name, {path: kits(path) if text is None else text for path, text in files.items()})
     write(folder / ".git", {"server3.py": ""})
     before = everything(folder)
     given = os.path.join(str(base), ".", "tugas", "")
@@ -458,10 +462,10 @@ def test_options_that_do_not_go_together_are_refused(tmp_path, words):
 
 
 def test_copies_and_what_is_no_folder_are_said(tmp_path):
-    kits = open_and_read(os.path.join(KIT, "server3.py"))
+    kits_3 = kits("server3.py")
     write(tmp_path / "kelas", {
         "ani/server3.py": SERVERS[3], "budi/server3.py": SERVERS[3].replace("\n", "   # budi\r\n\r\n"),
-        "citra/server3.py": b"# citra\r\n" + kits.replace(b"\n", b"\r\n"), "dewi/server3.py": kits,
+        "citra/server3.py": b"# citra\r\n" + kits_3.replace(b"\n", b"\r\n"), "dewi/server3.py": kits_3,
         "eka/server3.py": edited(3, [('"logged"', '"ok"')]), "fajar/server3.py": edited(3, [('"logged"', '"ok"')]),
         "gita/server3.py": "def level4(:", "hadi/server3.py": "def level4(:", "hadi.zip": "", ".DS_Store": ""})
     table = str(tmp_path / "nilai.csv")
@@ -470,7 +474,7 @@ def test_copies_and_what_is_no_folder_are_said(tmp_path):
     assert lines[:4] == ["OK      ani    server3.py", "OK      budi   server3.py: server3.py sama dengan ani",
                          "OK      citra  server3.py: server3.py tidak diubah", "OK      dewi   server3.py: server3.py tidak diubah"]
     assert [line.partition("; server3.py sama dengan ")[2] for line in lines[4:8]] == ["", "eka", "", "gita"]
-    assert lines[8:] == ["dilewati, karena bukan folder: hadi.zip", "4 dari 8 OK"] and status == 1
+    assert lines[8:] == ["dilewati karena bukan folder: hadi.zip", "4 dari 8 OK"] and status == 1
 
 
 def test_each_of_a_folder_that_is_not_there_is_a_sentence(tmp_path):

@@ -212,7 +212,7 @@ def test_a_taken_port_is_named(run):
     for one, (_, base, i) in zip(refused, cases):
         assert one.status() == 1
         start, sentence = one.text().splitlines()
-        assert start.startswith("run_all: memulai Server 1, 2, dan 3 ")
+        assert start.startswith("run_all: menjalankan Server 1, 2, dan 3 ")
         assert sentence.startswith("run_all: port %d tidak dapat dipakai." % (base + i))
     for listener in listeners:
         listener.close()
@@ -293,12 +293,19 @@ def test_a_server_that_ends_is_reported_with_the_command_that_starts_it_and_the_
 
 # up and running
 
+def test_a_folder_in_which_the_folder_of_the_files_lies_is_looked_into(run, tmp_path):
+    folder = tmp_path / "fajar" / "fajar"
+    folder.mkdir(parents=True)
+    (folder / "server3.py").write_text(kits(3, PRINT_PID % 3))
+    assert "pid 3 = " in run("--port", "0", "--from", str(tmp_path / "fajar")).up().text()
+
+
 def test_only_when_all_are_up_it_says_where_to_look_and_no_probe_shows(run, tmp_path):
     (tmp_path / "server3.py").write_text(kits(3, "import time; time.sleep(0.7); " + PRINT % "now"))
     one = run("--port", "0", "--from", str(tmp_path)).up()
     start, before = one.text().split("\n", 1)
     before, after = before.split("run_all: ", 1)
-    assert start.startswith("run_all: memulai Server 1, 2, dan 3 ")
+    assert start.startswith("run_all: menjalankan Server 1, 2, dan 3 ")
     assert sorted(line[:13] for line in before.splitlines()) == [
         "Server 1 siap", "Server 2 siap", "Server 3 siap", "now"]
     assert after.startswith("semua server siap. Buka http://127.0.0.1:%d/ " % one.ports[1])
@@ -395,7 +402,7 @@ def test_a_key_and_enter_stops_a_server_and_the_same_again_starts_it(run, number
         status, text = one.send()
         assert status == 502 and "Server %d (http" % number in text
     one.type(str(number))
-    one.wait_for("run_all: memulai Server %d lagi" % number)
+    one.wait_for("run_all: menjalankan Server %d lagi" % number)
     one.wait_for("Server %d siap di" % number, times=2)
     assert one.send() == SENT
     assert "berhenti sendiri" not in one.text()
@@ -524,7 +531,7 @@ def test_a_server_that_ends_before_it_is_up_stops_all(run, tmp_path):
     base = three_free()
     one = run("--port", str(base), "--from", str(tmp_path))
     assert one.status() == 1
-    assert "run_all: Server 2 gagal dimulai (exit status 7): %s" % (tmp_path / "server2.py") in one.text()
+    assert "run_all: Server 2 gagal dijalankan (exit status 7): %s" % (tmp_path / "server2.py") in one.text()
     assert UP not in one.text() and gone(range(base, base + 3))
 
 
@@ -533,7 +540,7 @@ def test_a_child_that_holds_the_pipe_does_not_hold_up_the_end(run, tmp_path):
     base = three_free()
     one = run("--port", str(base), "--from", str(tmp_path))
     try:
-        one.wait_for("gagal dimulai (exit status 7)")
+        one.wait_for("gagal dijalankan (exit status 7)")
         assert one.status(seconds=5) == 1
     finally:
         os.kill(int((tmp_path / "child").read_text()), signal.SIGTERM)
@@ -611,12 +618,13 @@ def test_open_opens_the_browser_and_does_not_wait_for_its_end(run, tmp_path):
 
 
 @pytest.mark.parametrize("words, said", [
-    (["--from", "tugas \u00e9"], "tidak ada server1.py, server2.py, atau server3.py"),
+    (["--from", "tugas \u00e9"], "tugas \\xe9: folder itu tidak ada."),
+    (["--from", os.path.join(KIT, "tests")], "tidak ada server1.py, server2.py, atau server3.py; isinya: "),
     (["--bind", "192.0.2.1"], "--bind 192.0.2.1 bukan alamat IPv4 komputer ini"),
     (["--bind", "::1"], "--bind ::1 bukan alamat IPv4"),
     (["--bind", "x" * 70 + ".invalid"], "bukan alamat IPv4"),
-    (["--port", "65534"], "--port harus dari 0 sampai 65533, bukan 65534"),
-    (["--port", "-1"], "--port harus dari 0"),
+    (["--port", "65534"], "--port harus antara 0 dan 65533, bukan 65534"),
+    (["--port", "-1"], "--port harus antara 0"),
 ])
 def test_an_option_that_cannot_be_met_is_a_sentence_in_ascii(run, words, said):
     one = run(*words)
