@@ -131,7 +131,7 @@ def find_servers(folder):
             raise LookupError("ada beberapa folder dengan server1.py, server2.py, atau server3.py: %s."
                               % ", ".join(os.path.basename(place) for place, _ in found))
     raise LookupError("tidak ada server1.py, server2.py, atau server3.py; isinya: %s."
-                      % (", ".join(names)[:200] or "kosong"))
+                      % (short(", ".join(names)) or "kosong"))
 
 
 def server_numbers(folder):
@@ -558,7 +558,7 @@ def check(levels, folder):
     for fault in faults:
         say_line("Server %d bermasalah: %s %s" % (fault.number, fault.file, fault.text) if fault.number else
                  "%s: %s" % (folder or FOLDER, fault.text))
-    print("FAILED" if faults else "OK", flush=True)
+    show("FAILED" if faults else "OK")
     return 1 if faults else 0
 
 
@@ -594,7 +594,7 @@ def check_each(levels, folder, table):
     if others:
         say_line("dilewati karena bukan folder: " + short(", ".join(others)))
     good = [row for row in rows if row[1] == "OK"]
-    print("%d dari %d OK" % (len(good), len(rows)), flush=True)
+    show("%d dari %d OK" % (len(good), len(rows)))
     return 0 if good and len(good) == len(names) else 1
 
 
@@ -644,7 +644,7 @@ def result(future, progress=""):
 
 def say_line(text):
     """Print a line, in ASCII, without line breaks and escape characters in it."""
-    print(plain(text), flush=True)
+    show(plain(text))
 
 
 def plain(text):
@@ -663,30 +663,25 @@ def judge(levels, folder, say):
     Each file is tried among the kit's, level by level until its first fault (not the kit's own, which
     has none); then all of them together.
     """
-    faults = []
     try:
         place, numbers = find_servers(folder)
     except (LookupError, OSError) as error:
         return [], [Fault(None, str(error))]
-    try:
-        files = {number: os.path.join(place, "server%d.py" % number) for number in numbers}
-        alone = [trials(levels, [number]) for number in numbers if not is_kits(files[number])]
-        together = [one for one in trials(levels, numbers) if one not in sum(alone, [])]
-        if not sum(alone, together):
-            raise Fault(None, "tidak ada file yang dipakai di level itu.")
-        with ThreadPoolExecutor(3) as pool:
-            try:
-                for future in [pool.submit(run_trials, some, place, FILE_SECONDS) for some in alone]:
-                    faults += report(result(future), say)
-                if not faults:
-                    faults += report(result(pool.submit(run_trials, together, place, ALL_SECONDS)), say)
-            except KeyboardInterrupt:
-                give_up()
-                raise
-    except Fault as fault:
-        return [], [fault]
-    except OSError as error:
-        return [], [Fault(None, "tidak dapat diperiksa: %s" % error)]
+    files = {number: os.path.join(place, "server%d.py" % number) for number in numbers}
+    alone = [trials(levels, [number]) for number in numbers if not is_kits(files[number])]
+    together = [one for one in trials(levels, numbers) if one not in sum(alone, [])]
+    if not sum(alone, together):
+        return [], [Fault(None, "tidak ada file yang dipakai di level itu.")]
+    faults = []
+    with ThreadPoolExecutor(3) as pool:
+        try:
+            for future in [pool.submit(run_trials, some, place, FILE_SECONDS) for some in alone]:
+                faults += report(result(future), say)
+            if not faults:
+                faults += report(result(pool.submit(run_trials, together, place, ALL_SECONDS)), say)
+        except KeyboardInterrupt:
+            give_up()
+            raise
     for fault in faults:
         fault.file = files.get(fault.number, place)
     for file in files.values():

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: 0BSD
 """What the tests share: servers on free ports, and raw requests to them."""
+import ast
 import os
 import re
 import signal
@@ -116,6 +117,19 @@ def fetch(url, body=None, timeout=15):
     """(status, text) of an answer, be it an error or not; a body is sent as a form's."""
     status, _, answer = common.ask(url, body, "application/x-www-form-urlencoded", timeout, most=10 ** 7)
     return status, answer.decode()
+
+
+def parts(file):
+    """{name: syntax tree} of what a file of the project defines at its top and in its classes (as Class.name)."""
+    with open(os.path.join(KIT, file), encoding="utf-8") as text:
+        top = ast.parse(text.read()).body
+    found = {}
+    for prefix, body in [("", top)] + [(node.name + ".", node.body) for node in top if isinstance(node, ast.ClassDef)]:
+        for node in body:
+            names = [getattr(node, "name", None)] + [getattr(target, "id", None) for target in getattr(node, "targets", [])]
+            for name in filter(None, names):
+                found.setdefault(prefix + name, node)
+    return found
 
 
 def pre(page):

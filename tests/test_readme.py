@@ -15,7 +15,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from conftest import KIT, Kit, common, fetch, pre, run_all, wait_until
+from conftest import KIT, Kit, common, fetch, parts, pre, run_all, wait_until
 from php import needs_php, start_php
 
 PAGES = ["README.md", os.path.join(".github", "CONTRIBUTING.md")]
@@ -50,18 +50,7 @@ def blocks(page="README.md"):
 
 def find_names(file):
     """{name: line number} of what the file defines at its top and in its classes (as Class.name)."""
-    names = {}
-
-    def add(prefix, body):
-        for node in body:
-            targets = [getattr(target, "id", None) for target in getattr(node, "targets", [])]
-            for name in filter(None, [getattr(node, "name", None)] + targets):
-                names.setdefault(prefix + name, node.lineno)
-            if isinstance(node, ast.ClassDef):
-                add(node.name + ".", node.body)
-
-    add("", ast.parse(read(file)).body)
-    return names
+    return {name: node.lineno for name, node in parts(file).items()}
 
 
 def right_link(match):
