@@ -423,7 +423,7 @@ TRIALS = {  # the first cell of the row: what is done
     "a form without `nama`": lambda kit: shown(post(kit, 1, "/", "x=1", FORM)),
     "the name `<b>Budi</b>`": lambda kit: kit.post(1, "<b>Budi</b>")[1],
     'JSON `["a/b",{},1.0]`': lambda kit: kit.post(2, '["a/b",{},1.0]')[1],
-    "an unknown path of Server 1": lambda kit: shown(fetch(kit.url(1) + "x")[1]),
+    "an unknown path of Server 1, such as `/x`": lambda kit: shown(fetch(kit.url(1) + "x")[1]),
     "POST to the API from another site's page":
         lambda kit: post(kit, 2, "/api.php", "{}", "Sec-Fetch-Site: cross-site"),
     "a name while Server 3 is down": lambda kit: while_down(kit, 3),
