@@ -82,7 +82,7 @@ def main():
 
 
 def run(options, files):
-    """Run the servers of a level until Ctrl+C, then end this process with the exit status."""
+    """Run the servers of a level until Ctrl+C. Returns the exit status."""
     if not 0 <= options.port <= 65533:
         fail("--port harus antara 0 dan 65533, bukan %d." % options.port)
     if os.name == "posix":  # to be in the background of a terminal is no reason to stop
@@ -93,8 +93,7 @@ def run(options, files):
     show("run_all: menjalankan %s (level %d). Tunggu sebentar ..." % (name_all(LEVELS[level]), level))
     ports = choose_ports(options, LEVELS[level], bind)
     commands = {number: command(number, files, ports, level, bind, options.log) for number in ports}
-    status = Terminal(commands, ports, bind).run(options.open)
-    os._exit(status)  # sys.exit would wait for a terminal that stands still
+    return Terminal(commands, ports, bind).run(options.open)
 
 
 # ---- Files, commands and ports ----
@@ -1414,6 +1413,7 @@ def fail(text):
 
 if __name__ == "__main__":
     try:
-        sys.exit(main())
+        status = main()
     except KeyboardInterrupt:
-        sys.exit(130)
+        status = 130
+    os._exit(status)  # sys.exit would wait for a terminal that stands still, and complain of one that is gone

@@ -534,7 +534,8 @@ def test_progress_is_shown_on_a_terminal_and_nowhere_else(tmp_path):
 
 
 def test_a_terminal_that_is_gone_is_no_traceback_and_no_failure():
-    process = subprocess.Popen(RUN_ALL + ["--level", "1"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process = subprocess.Popen(RUN_ALL + ["--level", "1"], env=dict(os.environ, PYTHONUNBUFFERED=""),
+                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     process.stdout.close()
     with process.stderr:
         assert (process.stderr.read(), process.wait(timeout=60)) == (b"", 0)
