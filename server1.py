@@ -174,7 +174,7 @@ def file_get_contents(url, use_include_path=False, context=None, server="Server 
     except (BrokenPipeError, ConnectionAbortedError, ConnectionResetError, HTTPException) as error:
         say(f"gagal: {error!r}")  # the connection broke, or the reply is no HTTP
         raise Failure(502, f"Balasan dari {who} tidak valid.")
-    except OSError as error:  # any other error of the network (those above are OSErrors, too): no connection
+    except OSError as error:  # any other: no connection. (Last, because most of those above are OSErrors, too)
         say(f"gagal: {error!r}")
         raise Failure(502, f"{who} tidak dapat dihubungi. Pastikan {server} sudah dijalankan.")
     return check(code, body, who, expected)
@@ -221,7 +221,7 @@ def send(request):
     """Sends the request. Returns the code (200, 404, ...) and the body of the reply."""
     try:
         with OPENER.open(request, timeout=MAX_SILENCE) as reply:  # with: closes the connection at the end
-            body = BufferedReader(reply).read(MAX_REPLY)  # reply.read() can be tricked: by a part of -1 bytes
+            body = BufferedReader(reply).read(MAX_REPLY)  # reply.read() knows no limit if a reply in parts names -1
             if reply.length or len(body) == MAX_REPLY:  # length: so many bytes are missing; or there may be more
                 body = b""
             return reply.code, body
@@ -331,7 +331,7 @@ class Handler(BaseHTTPRequestHandler):
             post = Form()
             if self.command == "POST":
                 post = parse_form(self.headers.get_content_type(), body)
-            response = LEVEL(self.command, post)  # command: "GET" or "POST". LEVEL is set at the end of this file
+            response = LEVEL(self.command, post)  # PHP: $_SERVER["REQUEST_METHOD"], $_POST. LEVEL is set at the end
             if self.command == "POST" and response is None:
                 raise TypeError("the level returned no response")
             return 200, response
