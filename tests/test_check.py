@@ -116,6 +116,7 @@ RIGHT = [
                             ("json.dumps(data)", "json.dumps(data, ensure_ascii=False)")]),
     ("prints", 3, [("        data =", "        print('\u738b', self.path)\n        data =")]),
     ("an indented answer", 2, [('"data": data}', '"data": data}, indent=4')]),
+    ("knows no --bind", 1, [("LEVEL = o", 'assert "--bind" not in sys.argv\nLEVEL = o')]),
     ("fields, select, textarea", 1, [
         ('<input name="nama">', "<INPUT NAME=nama maxlength=40 /><select name=kelas><option>A<option selected>B</select>"
          "<textarea name=alamat></textarea><input type=checkbox name=setuju><button name=kirim value=ya>"),
@@ -155,6 +156,8 @@ WRONG = [
     ("no JSON", 3, [("json.dumps(data)", "str(data)")], "bukan JSON"),
     ("letters lost", 3, [("json.dumps(data)", "json.dumps(data['nama'].encode('ascii', 'replace').decode())")], "\\u0141"),
     ("a name cut", 3, [("json.dumps(data)", "json.dumps(data['nama'][:100])")], "tanpa nama"),
+    ("a name cut, slowly", 3, [("json.dumps(data)", "json.dumps(data['nama'][:100])"), (LOGGED, "        time.sleep(2.1)\n" + LOGGED)],
+     "tanpa nama"),
     ("no log", 3, [(WRITE, "            pass\n")], "tidak bertambah"),
     ("a log elsewhere", 3, [('option("--log", "log.txt")', '"../log.txt"')], "tidak bertambah"),
     ("answers before it writes", 3, [(LOGGED, ""), ("        with", LOGGED + "        self.connection.shutdown(1)\n"
@@ -393,6 +396,14 @@ def test_a_fault_is_a_line_with_the_file_and_what_python_says_is_shown_without_f
     assert lines[-2].startswith("Server 3 bermasalah: %s " % file)
     assert "SyntaxError: " in lines[-2] and lines[-2].endswith("(baris %d)" % line)
     assert not any("runpy" in line or "common.py" in line or "Traceback" in line for line in lines)
+
+
+def test_what_a_program_prints_is_shown_but_not_where_its_copy_was_started(tmp_path):
+    folder = write(tmp_path / "tugas", {"server3.py": kits("server3.py").replace(b'"logged"', b'"ok"')})
+    status, lines = run(tmp_path, "--from", folder)
+    printed = [line for line in lines if "mencetak" in line]
+    assert status == 1 and '  Server 3 mencetak: Server 3 menjawab: 200 {"status":"ok"}' in printed
+    assert not any(" siap di " in line for line in printed)
 
 
 def test_each_file_is_blamed_for_its_own_fault(tmp_path):
