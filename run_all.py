@@ -90,7 +90,7 @@ def run(options, files):
         signal.signal(signal.SIGTTOU, signal.SIG_IGN)
     level = options.level or max(LEVELS)
     bind = find_address(options.bind or LOOPBACK)
-    show("run_all: menjalankan %s (level %d). Tunggu sebentar ..." % (name_all(LEVELS[level]), level))
+    show("run_all: Menjalankan %s (level %d). Tunggu sebentar ..." % (name_all(LEVELS[level]), level))
     ports = choose_ports(options, LEVELS[level], bind)
     commands = {number: command(number, files, ports, level, bind, options.log) for number in ports}
     return Terminal(commands, ports, bind).run(options.open)
@@ -127,10 +127,10 @@ def find_servers(folder):
         if len(found) == 1:
             return found[0]
         if found:
-            raise LookupError("ada beberapa folder dengan server1.py, server2.py, atau server3.py: %s."
+            raise LookupError("ada beberapa folder yang berisi server1.py, server2.py, atau server3.py: %s."
                               % ", ".join(os.path.basename(place) for place, _ in found))
-    raise LookupError("tidak ada server1.py, server2.py, atau server3.py; isinya: %s."
-                      % (short(", ".join(names)) or "kosong"))
+    raise LookupError("tidak ada server1.py, server2.py, atau server3.py; %s."
+                      % ("isinya: " + short(", ".join(names)) if names else "folder itu kosong"))
 
 
 def server_numbers(folder):
@@ -193,7 +193,7 @@ def find_address(bind):
         common.free_ports(1, address)
         return address
     except (OSError, UnicodeError):
-        fail("--bind %s bukan alamat IPv4 komputer ini. Pakai --bind 0.0.0.0, atau tanpa --bind." % bind)
+        fail("--bind %s bukan alamat IPv4 komputer ini. Pakai --bind 0.0.0.0 atau jalankan tanpa --bind." % bind)
 
 
 def choose_ports(options, numbers, bind):
@@ -207,8 +207,8 @@ def choose_ports(options, numbers, bind):
         port = taken(options.port, numbers, bind)
     if port:
         free = next(other for other in range(PORT + 10, 65000, 10) if not taken(other, numbers, bind))
-        fail("port %d tidak dapat dipakai. Mungkin run_all atau program lain masih memakainya: hentikan dulu, "
-             "atau jalankan: %s" % (port, command_line(same_options(options, free))))
+        fail("port %d tidak dapat dipakai. Mungkin run_all atau program lain masih memakainya. Hentikan dulu "
+             "program itu, atau jalankan perintah ini: %s" % (port, command_line(same_options(options, free))))
     return {number: options.port + number - 1 for number in numbers}
 
 
@@ -299,7 +299,7 @@ def name_all(numbers):
 
 # ---- The terminal ----
 
-START_IT = "Ketik {0}, lalu tekan Enter, untuk menjalankan Server {0} lagi."
+START_IT = "Untuk menjalankan Server {0} lagi, ketik {0} lalu tekan Enter."
 
 
 class Terminal:
@@ -366,21 +366,21 @@ class Terminal:
     def introduce(self):
         """Say where to look, and what can be typed."""
         last = max(self.commands)
-        self.say("semua server siap. Buka %s di browser." % self.page)
+        self.say("Semua server siap. Buka %s di browser." % self.page)
         if not self.bind.startswith("127."):
             self.say_who_can_come()
-        self.say("Ketik {0}, lalu tekan Enter, untuk menghentikan Server {0}. "
-                 "Ketik {0} lagi, lalu tekan Enter, untuk menjalankannya lagi.".format(last))
-        self.say("Ketik p{0}, lalu tekan Enter, supaya Server {0} diam (tidak membalas). "
-                 "Ketik p{0} lagi, lalu tekan Enter, supaya membalas lagi.".format(last))
-        self.say("Server lain juga begitu. Yang bisa diketik: %s." % self.name_keys())
+        self.say("Untuk menghentikan Server {0}, ketik {0} lalu tekan Enter. "
+                 "Untuk menjalankannya lagi, ketik {0} sekali lagi lalu tekan Enter.".format(last))
+        self.say("Untuk membuat Server {0} diam (tidak membalas), ketik p{0} lalu tekan Enter. "
+                 "Supaya membalas lagi, ketik p{0} sekali lagi lalu tekan Enter.".format(last))
+        self.say("Untuk server lain, caranya sama. Yang bisa diketik: %s." % self.name_keys())
         self.say("Jangan tutup terminal ini. Ctrl+C menghentikan semua server.")
 
     def say_who_can_come(self):
         """Say that Server 1 is open to other machines, and where they find it."""
         addresses = own_addresses() if self.bind == EVERYWHERE else [self.bind]
         urls = " atau ".join(url(1, self.ports, address) for address in addresses)
-        self.say("Server 1 terbuka untuk komputer lain, tanpa kata sandi%s"
+        self.say("Server 1 bisa dibuka dari komputer lain tanpa kata sandi%s"
                  % (": " + urls if urls else ", tetapi komputer ini belum tersambung ke jaringan."))
 
     def name_keys(self):
@@ -396,10 +396,10 @@ class Terminal:
         for number, process in list(self.processes.items()):
             if process.poll() is not None:
                 self.forget(number)
-                self.say("Server %d berhenti sendiri%s. %s Atau jalankan di terminal lain: %s" % (
+                self.say("Server %d berhenti sendiri%s. %s Bisa juga dijalankan di terminal lain: %s" % (
                     number, self.how_ended(process), START_IT.format(number), command_line(self.commands[number])))
                 if not self.processes:
-                    self.say("tidak ada lagi server yang berjalan.")
+                    self.say("Tidak ada lagi server yang berjalan.")
                     return False
         return True
 
@@ -408,7 +408,7 @@ class Terminal:
         keys = re.match("(p?)([0-9])$", key.lower())
         number = int(keys.group(2)) if keys else 0
         if number not in self.commands:
-            self.say("%s tidak dikenal. Ketik salah satu dari %s, lalu tekan Enter. Ctrl+C menghentikan semua server."
+            self.say("\"%s\" tidak dikenal. Ketik salah satu dari %s, lalu tekan Enter. Ctrl+C menghentikan semua server."
                      % (key[:20], self.name_keys()))
         elif number not in self.processes and keys.group(1):
             self.say("Server %d tidak berjalan. %s" % (number, START_IT.format(number)))
@@ -418,7 +418,7 @@ class Terminal:
             common.stop(self.forget(number))
             self.say("Server %d dihentikan. %s" % (number, START_IT.format(number)))
         else:
-            self.say("menjalankan Server %d lagi ..." % number)
+            self.say("Menjalankan Server %d lagi ..." % number)
             self.start(number)
 
     def start(self, number):
@@ -437,19 +437,19 @@ class Terminal:
         """Let a server hang, or go on if it does."""
         if number in self.paused:
             self.paused.remove(number)
-            self.say("Server {0} membalas lagi. Permintaan yang masuk selama Server {0} diam juga dibalas.".format(number))
+            self.say("Server {0} membalas lagi. Permintaan yang masuk selama Server {0} diam juga diproses.".format(number))
             common.resume(self.processes[number])
         else:
             self.paused.add(number)
             common.pause(self.processes[number])
             self.say("Server {0} diam: menerima koneksi, tetapi tidak membalas. "
-                     "Ketik p{0}, lalu tekan Enter, supaya Server {0} membalas lagi.".format(number))
+                     "Supaya membalas lagi, ketik p{0} lalu tekan Enter.".format(number))
 
     def how_ended(self, process):
         """The exit status of a process, in brackets; or that it has not come up yet."""
         if process.poll() is None:
             return " (tidak menerima koneksi dalam %d detik)" % MAX_START
-        return " (exit status %d)" % process.returncode
+        return " (kode keluar %d)" % process.returncode
 
     def end(self):
         """Stop what still runs and print what is left to print, for a second at the most."""
@@ -488,7 +488,7 @@ class Terminal:
         """Say how many lines were left out, if there are any."""
         while self.left_out > self.left_out_said:
             left_out = self.left_out
-            show("run_all: %d baris tidak ditampilkan, karena terlalu banyak untuk terminal ini."
+            show("run_all: %d baris tidak ditampilkan karena terlalu banyak untuk terminal ini."
                  % (left_out - self.left_out_said))
             self.left_out_said = left_out
 
@@ -601,19 +601,26 @@ def mark(levels, folder, name):
     """(whose hand-in, OK or FAILED, which file, [why, and what else is to be said], the paths of its files)."""
     inside = os.path.join(folder, name)
     files, faults = judge(levels, inside, lambda line: None)
-    same = [os.path.basename(file) for file in files if is_kits(file)]
-    notes = [", ".join(same) + " tidak diubah"] if same else []
+    notes = [label(file, files) + "tidak diubah" for file in files if is_kits(file)]
     if not faults:
         return name, "OK", " ".join(os.path.relpath(file, inside) for file in files), notes, files
     wrong = [os.path.relpath(fault.file, inside) if fault.number else "(semua)" for fault in faults]
     more = ["%s: %s" % (file, fault.text) for file, fault in zip(wrong[1:], faults[1:])]
+    if "(semua)" not in wrong:  # each file was tried among the kit's
+        bad = [fault.file for fault in faults]
+        more += [label(file, files) + "OK" for file in files if file not in bad and not is_kits(file)]
     return name, "FAILED", wrong[0], [faults[0].text] + more + notes, files
 
 
 def find_copies(name, files, seen):
     """Which of a folder's files a folder before it has, too. seen: {program: the first folder's name}."""
     firsts = [(file, seen.setdefault(read_program(file), name)) for file in files if not is_kits(file)]
-    return ["%s sama dengan %s" % (os.path.basename(file), first) for file, first in firsts if first != name]
+    return [label(file, files) + "sama dengan " + first for file, first in firsts if first != name]
+
+
+def label(file, files):
+    """The name of the file, with a blank, where there are others in the row; else nothing."""
+    return os.path.basename(file) + " " if len(files) > 1 else ""
 
 
 def write_table(path, rows):
@@ -872,8 +879,8 @@ class Trial:
             except Fault:
                 answer = None
             if answer:
-                raise Fault(number, "menjawab %s, padahal %s; seharusnya kesalahan, karena success berarti semua server "
-                            "berhasil" % (short(answer), what))
+                raise Fault(number, "menjawab %s, padahal %s; seharusnya pesan kesalahan karena \"success\" berarti "
+                            "semua server berhasil" % (short(answer), what))
 
     # servers
 
@@ -945,17 +952,17 @@ class Trial:
         try:
             status = self.processes[number].wait(timeout=0 if isinstance(error, socket.timeout) else 0.3)
             if number not in self.answered and status == 0:
-                return "berhenti (exit status 0) tanpa membuka port. Mungkin serve_forever() tidak dipanggil"
-            return "berhenti (exit status %d)" % status + ("" if number in self.answered else " tanpa menjawab")
+                return "berhenti (kode keluar 0) tanpa membuka port. Mungkin serve_forever() tidak dipanggil"
+            return "berhenti (kode keluar %d)" % status + ("" if number in self.answered else " tanpa menjawab")
         except subprocess.TimeoutExpired:
             pass
         if isinstance(error, ConnectionRefusedError) and number not in self.answered:
-            return ("tidak membuka port %d yang diberikan dengan --port dalam %d detik. Mungkin nomor port-nya ditulis "
-                    "langsung di dalam kode, atau program tertahan sebelum itu" % (self.ports[number], START_SECONDS))
+            return ("dalam %d detik tidak membuka port %d (dari --port). Mungkin nomor port-nya ditulis "
+                    "langsung di dalam kode, atau program tertahan sebelum itu" % (START_SECONDS, self.ports[number]))
         for kind, text in NO_ANSWER:
             if isinstance(error, kind):
                 return text
-        return "jawabannya bukan HTTP yang benar: %s" % short(str(error))
+        return "jawabannya tidak sesuai dengan HTTP: %s" % short(str(error))
 
     # what they answer
 
@@ -1007,8 +1014,9 @@ class Trial:
         if self.level > 1:
             form = page.form()
             if not form:
-                raise Fault(1, "halamannya tidak punya formulir dengan isian nama; isian yang ada: %s"
-                            % (short(", ".join(page.field_names())) or "tidak ada"))
+                names = ", ".join(page.field_names())
+                raise Fault(1, "halamannya tidak punya formulir dengan isian nama; %s"
+                            % ("isian yang ada: " + short(names) if names else "tidak ada isian lain"))
             name, address, body, content_type = form.filled(name, url(1, self.ports))
             if not address.startswith("http://127.0.0.1:%d/" % self.ports[1]):
                 raise Fault(1, "formulirnya dikirim ke %s; seharusnya ke %s. Mungkin URL-nya ditulis langsung di dalam kode"
@@ -1061,7 +1069,7 @@ class Trial:
         console = self.consoles.get(fault.number)
         text = console.text(self.copy, self.place) if console else ""
         fault.printed = [short(line, 160) for line in text.splitlines()
-                         if line.strip() and " siap di http" not in line][-12:]
+                         if line.strip() and not line.startswith("siap di http")][-12:]
         errors = re.findall(r"^(?!Connection|BrokenPipe)[\w.]*(?:Error|Exception|Exit|Interrupt)\b.*", text, re.M)
         if errors:  # not of a connection that the check itself has broken
             places = re.findall(r'File "([^"]*)", line (\d+)', text)
@@ -1095,7 +1103,7 @@ def usual_cause(number, status, text, answer):
     if number == 2 and word == "error":
         return "Server 3 berjalan: mungkin URL-nya bukan dari --log-url, atau yang dikirim bukan JSON"
     if number > 1 and word != WORDS[number]:
-        return "Statusnya %s, bukan %s" % (short(to_json(word)), WORDS[number])
+        return "Statusnya %s, bukan \"%s\"" % (short(to_json(word)), WORDS[number])
     if number > 1 and status != 200:
         return "Status HTTP-nya %d, bukan 200" % status
     if "data" in answer:
@@ -1141,7 +1149,7 @@ def look_at(log, at_start, before, name):
     full = [line for line in lines if line.strip()]
     if not full:
         return "log.txt tidak bertambah. Mungkin Server 3 tidak dipanggil, log-nya ditulis ke file lain, atau penulisannya terlambat"
-    found = "log.txt bertambah %s" % short(" dan ".join(full))
+    found = "log.txt mendapat baris %s" % short(" dan ".join(full))
     if lines[-1]:
         return found + " tanpa ganti baris di akhirnya"
     if len(full) > 1:
@@ -1186,8 +1194,12 @@ class Console(threading.Thread):
                     time.sleep(0.05)
 
     def text(self, copy, place):
-        """The end of it: paths as they were handed in, no lines of a traceback that are not the hand-in's."""
+        """The end of it: paths as they were handed in, no lines of a traceback that are not the hand-in's.
+
+        A server of the kit begins each of its lines with its name, those of a traceback, too: that is left out.
+        """
         text = self.end.decode("utf-8", "backslashreplace").replace("\r\n", "\n")
+        text = re.sub(r"^Server \d+ ", "", text, flags=re.M)
         text = re.sub(r' *File "%s", line .*\n(?:    .*\n)*' % re.escape(common.__file__), "", text)
         text = re.sub(r'Traceback .*:\n(?=  File "[^"]*", line \d+\n)', "", text)  # a SyntaxError has none
         return text.replace(os.path.join(copy, ""), os.path.join(place, ""))

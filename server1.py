@@ -281,7 +281,7 @@ class Handler(BaseHTTPRequestHandler):
 
     timeout = 10  # seconds that a client may be silent
     # what http.server itself sends when a request is no HTTP, or neither GET nor POST (it fills in the code):
-    error_message_format = '<!DOCTYPE html><html lang="id"><title>Server 1</title><pre>HTTP error %(code)d</pre>'
+    error_message_format = '<!DOCTYPE html><html lang="id"><title>Server 1</title><pre>Kesalahan HTTP %(code)d</pre>'
 
     def handle(self):
         try:
@@ -390,9 +390,9 @@ if __name__ == "__main__":  # if this file is run, not imported
         way_out = "Mungkin server yang lama masih berjalan: hentikan dulu, atau pakai --port lain."
         if arguments.bind != "127.0.0.1":
             way_out = "Periksa --bind. " + way_out
-        sys.exit(f"{NAME}: {arguments.bind} port {arguments.port}: {problem}. {way_out}")
+        sys.exit(f"{NAME}: port {arguments.port} di {arguments.bind} tidak dapat dipakai ({problem}). {way_out}")
     host, PORT = web_server.server_address  # with --port 0 it is one that was free
-    say(f"siap di http://{host}:{PORT}{PATH} level {arguments.level} dan memanggil {API_URL} (Ctrl+C menghentikannya)")
+    say(f"siap di http://{host}:{PORT}{PATH} (level {arguments.level}, memanggil {API_URL}). Tekan Ctrl+C untuk berhenti.")
     try:
         web_server.serve_forever()
     except KeyboardInterrupt:  # Ctrl+C

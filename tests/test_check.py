@@ -146,7 +146,7 @@ RIGHT = [
 ]
 # the same, and what the reason must say
 WRONG = [
-    ("ok for logged", 3, [('"logged"', '"ok"')], 'Statusnya "ok", bukan logged'),
+    ("ok for logged", 3, [('"logged"', '"ok"')], 'Statusnya "ok", bukan "logged"'),
     ("status 201", 3, [("status=200", "status=201")], "201"),
     ("a constant name", 3, [("json.dumps(data)", 'json.dumps({"nama": "Budi"})')], "tanpa nama"),
     ("an overwritten log", 3, [('open(LOG, "a")', 'open(LOG, "w")')], 'Mungkin dibuka dengan "w"'),
@@ -173,8 +173,8 @@ WRONG = [
     ("input()", 3, [("LEVEL =", "input('Port? ')\nLEVEL =")], "EOFError"),
     ("a loop", 3, [("LEVEL =", "while True: pass\nLEVEL =")], "tidak membuka port"),
     ("a flood", 3, [("LEVEL =", "while True: print('x' * 1000)\nLEVEL =")], "tidak membuka port"),
-    ("exits", 3, [(LOGGED, "        os._exit(3)\n")], "exit status 3"),
-    ("empty", 3, [(SERVERS[3], "")], "exit status 0"),
+    ("exits", 3, [(LOGGED, "        os._exit(3)\n")], "kode keluar 3"),
+    ("empty", 3, [(SERVERS[3], "")], "kode keluar 0"),
     ("a SyntaxError", 3, [("def do_POST(self):", "def do_POST(self:")], "SyntaxError: "),
     ("Python 2", 3, [("LEVEL =", "print 'x'\nLEVEL =")], "SyntaxError: "),
     ("tabs and blanks", 3, [("        data =", "\tdata =")], "TabError"),
@@ -210,11 +210,11 @@ WRONG = [
     ("a page in Latin-1", 1, [('["nama"][0]}', '["nama"][0].encode().decode("latin-1")}')], "ada huruf yang berubah"),
 ]
 FOLDERS = {  # name: ({path: text, None for the kit's}, verdict, file, reason)
-    "00 kosong": ({}, "FAILED", "(semua)", "isinya: kosong"),
+    "00 kosong": ({}, "FAILED", "(semua)", "folder itu kosong"),
     "01 lain": ({"tugas.py": SERVERS[3]}, "FAILED", "(semua)", "isinya: tugas.py"),
     "02 lebih dalam": ({"tugas/server3.py": SERVERS[3]}, "OK", os.path.join("tugas", "server3.py"), ""),
     "03 dua": ({"a/server3.py": SERVERS[3], "b/server3.py": SERVERS[3]}, "FAILED", "(semua)", "server3.py: a, b"),
-    "04 tidak diubah": ({"server3.py": None}, "OK", "server3.py", "server3.py tidak diubah"),
+    "04 tidak diubah": ({"server3.py": None}, "OK", "server3.py", "tidak diubah"),
     "04 tidak semua diubah": ({"server2.py": None, "server3.py": ""}, "FAILED", "server3.py", "; server2.py tidak diubah"),
     "05 modul": ({"server3.py": SERVERS[3].replace("json.dumps(data)", "tulis(data)").replace(BEGIN, "from isi import tulis\n" + BEGIN),
                   "isi.py": "import json\ntulis = json.dumps\nopen('data.txt')\n", "data.txt": ""}, "OK", "server3.py", ""),
@@ -264,6 +264,11 @@ def kits(file):
 def open_and_read(path):
     with open(path, "rb") as file:
         return file.read()
+
+
+MISTYPED = kits("server3.py").replace(b"json_encode(data) +", b"json_encode(dta) +")
+FOLDERS["13 salah ketik"] = {"server2.py": SERVERS[2], "server3.py": MISTYPED}, "FAILED", "server3.py", (
+    "NameError: name 'dta' is not defined (baris %d); server2.py OK" % (MISTYPED.split(b"(dta)")[0].count(b"\n") + 1))
 
 
 class Run:
@@ -364,7 +369,7 @@ def each(marking):
     table = str(folder.parent / "nilai.csv")
     assert open_and_read(table).startswith(b"\xef\xbb\xbfnama,")
     with open(table, encoding="utf-8-sig", newline="") as file:
-        rows = [row[:3] + [re.split(r"(?:; )?server\d.py sama dengan ", row[3])[0]] for row in csv.reader(file)]
+        rows = [row[:3] + [re.split(r"(?:; )?(?:server\d.py )?sama dengan ", row[3])[0]] for row in csv.reader(file)]
     assert rows[0] == ["nama", "hasil", "file", "alasan"]
     return status, lines, {row[0].lstrip("'"): row for row in rows[1:]}, sorted(set(os.listdir(str(folder))) - {".git"})
 
@@ -402,8 +407,8 @@ def test_what_a_program_prints_is_shown_but_not_where_its_copy_was_started(tmp_p
     folder = write(tmp_path / "tugas", {"server3.py": kits("server3.py").replace(b'"logged"', b'"ok"')})
     status, lines = run(tmp_path, "--from", folder)
     printed = [line for line in lines if "mencetak" in line]
-    assert status == 1 and '  Server 3 mencetak: Server 3 menjawab: 200 {"status":"ok"}' in printed
-    assert not any(" siap di " in line for line in printed)
+    assert status == 1 and '  Server 3 mencetak: menjawab: 200 {"status":"ok"}' in printed
+    assert not any("siap di " in line for line in printed)
 
 
 def test_each_file_is_blamed_for_its_own_fault(tmp_path):
@@ -425,7 +430,7 @@ def test_servers_that_are_well_alone_are_tried_together(tmp_path):
         status, lines = run(tmp_path, "--level", "4", "--from", folder)
         assert (status == 0) == good
         assert "Level 4 dengan server2.py, server3.py" in lines or not good
-    assert "Server 3 bermasalah" in lines[-2] and "exit status 3" in lines[-2]
+    assert "Server 3 bermasalah" in lines[-2] and "kode keluar 3" in lines[-2]
 
 
 @pytest.mark.parametrize("ends, said", [
@@ -482,9 +487,9 @@ def test_copies_and_what_is_no_folder_are_said(tmp_path):
     table = str(tmp_path / "nilai.csv")
     status, lines = run(tmp_path, "--each", str(tmp_path / "kelas"), "--csv", table)
     assert open_and_read(table).endswith(b"\r\nhadi.zip,dilewati,,bukan folder: ekstrak dulu\r\n")
-    assert lines[:4] == ["OK      ani    server3.py", "OK      budi   server3.py: server3.py sama dengan ani",
-                         "OK      citra  server3.py: server3.py tidak diubah", "OK      dewi   server3.py: server3.py tidak diubah"]
-    assert [line.partition("; server3.py sama dengan ")[2] for line in lines[4:8]] == ["", "eka", "", "gita"]
+    assert lines[:4] == ["OK      ani    server3.py", "OK      budi   server3.py: sama dengan ani",
+                         "OK      citra  server3.py: tidak diubah", "OK      dewi   server3.py: tidak diubah"]
+    assert [line.partition("; sama dengan ")[2] for line in lines[4:8]] == ["", "eka", "", "gita"]
     assert lines[8:] == ["dilewati karena bukan folder: hadi.zip", "4 dari 8 OK"] and status == 1
 
 

@@ -185,7 +185,7 @@ def test_a_wrong_header_is_answered_with_its_status(chain, number):
         answer = chain.raw(number, request(number, b"", "Content-Type: " + FORM, *head.split("\r\n")))
         code, said = read(number, answer, form=message is not None)
         assert (head[:40], code) == (head[:40], status)
-        assert said == (message[number] if message == EMPTY else message or "HTTP error %d" % status)
+        assert said == (message[number] if message == EMPTY else message or "Kesalahan HTTP %d" % status)
     check_that_all_is_well(chain)
 
 
@@ -239,7 +239,7 @@ def test_a_wrong_request_line_is_answered_in_the_servers_own_format(chain, numbe
         line = line.replace(b"%s", run_all.PATHS[number].encode())
         code, message = read(number, chain.raw(number, line + b"\r\n\r\n", end=True), form=False)
         assert (line[:40], code) == (line[:40], status)
-        assert re.match(r"HTTP error \d+$", message)
+        assert re.match(r"Kesalahan HTTP \d+$", message)
     own = chain.raw(number, b"PUT %s HTTP/1.1\r\n\r\n" % run_all.PATHS[number].encode())
     assert (b"Content-Type: text/html" if number == 1 else b"Content-Type: application/json") in own
     check_that_all_is_well(chain)

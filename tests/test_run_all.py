@@ -101,7 +101,7 @@ class Run:
     def kill(self, number):
         """Kill a server that has printed its process id, and wait until that is reported."""
         os.kill(self.pid(number), signal.SIGKILL)
-        self.wait_for("Server %d berhenti sendiri (exit status -9)" % number)
+        self.wait_for("Server %d berhenti sendiri (kode keluar -9)" % number)
 
     def press_ctrl_c(self):
         """Do as Ctrl+C does, and see that it ends within 2 seconds, and the servers with it."""
@@ -212,7 +212,7 @@ def test_a_taken_port_is_named(run):
     for one, (_, base, i) in zip(refused, cases):
         assert one.status() == 1
         start, sentence = one.text().splitlines()
-        assert start.startswith("run_all: menjalankan Server 1, 2, dan 3 ")
+        assert start.startswith("run_all: Menjalankan Server 1, 2, dan 3 ")
         assert sentence.startswith("run_all: port %d tidak dapat dipakai." % (base + i))
     for listener in listeners:
         listener.close()
@@ -230,7 +230,7 @@ def test_the_command_for_a_taken_port_works_when_it_is_pasted_anywhere(run, tmp_
                    for folder in folders]  # at once, for each takes 3 seconds
         assert [one.status() for one in refused] == [1] * len(folders)
     for folder, one in zip(folders, refused):
-        command = one.text().splitlines()[1].split("jalankan: ")[1]
+        command = one.text().splitlines()[1].split("jalankan perintah ini: ")[1]
         (folder / "server3.py").write_text(kits(3, "import os; os.write(1, b'pid 0 = %d\\n' % os.getppid())"))
         again = paste(run, shell, command, cwd=str(tmp_path)).up()
         try:
@@ -271,7 +271,7 @@ def test_the_servers_of_a_level_take_n_and_the_next_ones_on_loopback(run, level,
     assert one.ports == {i + 1: base + i for i in range(servers)}
     assert "Buka http://127.0.0.1:%d/ di browser" % base in one.text()
     assert heading in fetch("http://127.0.0.1:%d/" % base)[1]
-    assert "Ketik %d, lalu tekan Enter, untuk menghentikan Server %d." % (servers, servers) in one.text()
+    assert "Untuk menghentikan Server %d, ketik %d lalu tekan Enter." % (servers, servers) in one.text()
     assert "komputer lain" not in one.text() and not (has("127.0.0.2") and accepts(base, "127.0.0.2"))
 
 
@@ -305,10 +305,10 @@ def test_only_when_all_are_up_it_says_where_to_look_and_no_probe_shows(run, tmp_
     one = run("--port", "0", "--from", str(tmp_path)).up()
     start, before = one.text().split("\n", 1)
     before, after = before.split("run_all: ", 1)
-    assert start.startswith("run_all: menjalankan Server 1, 2, dan 3 ")
+    assert start.startswith("run_all: Menjalankan Server 1, 2, dan 3 ")
     assert sorted(line[:13] for line in before.splitlines()) == [
         "Server 1 siap", "Server 2 siap", "Server 3 siap", "now"]
-    assert after.startswith("semua server siap. Buka http://127.0.0.1:%d/ " % one.ports[1])
+    assert after.startswith("Semua server siap. Buka http://127.0.0.1:%d/ " % one.ports[1])
     assert all(accepts(port) for port in one.ports.values())
 
 
@@ -321,11 +321,11 @@ def test_names_go_through_while_run_all_stands_still_and_then_read_1_2_3_and_bac
         assert one.send() == SENT
     one.type("halo")
     one.process.send_signal(signal.SIGCONT)
-    one.wait_for("halo tidak dikenal")
+    one.wait_for('"halo" tidak dikenal')
     said = re.findall(r"^(.*?) (memanggil|menjawab|tidak dikenal)", one.text()[start:], re.M)
     exchange = [("Server 1", "memanggil"), ("Server 2", "memanggil"),
                 ("Server 3", "menjawab"), ("Server 2", "menjawab"), ("Server 1", "menjawab")]
-    assert said == exchange * 20 + [("run_all: halo", "tidak dikenal")]
+    assert said == exchange * 20 + [('run_all: "halo"', "tidak dikenal")]
 
 
 def test_1500_names_go_through_while_nobody_reads_and_what_has_no_room_is_counted(run, tmp_path):
@@ -402,7 +402,7 @@ def test_a_key_and_enter_stops_a_server_and_the_same_again_starts_it(run, number
         status, text = one.send()
         assert status == 502 and "Server %d (http" % number in text
     one.type(str(number))
-    one.wait_for("run_all: menjalankan Server %d lagi" % number)
+    one.wait_for("run_all: Menjalankan Server %d lagi" % number)
     one.wait_for("Server %d siap di" % number, times=2)
     assert one.send() == SENT
     assert "berhenti sendiri" not in one.text()
@@ -462,14 +462,14 @@ def test_a_word_that_is_no_key_gets_one_line_with_the_keys(run):
     one.wait_for("tidak dikenal", times=8)
     lines = one.text()[start:].splitlines()
     assert len(lines) == 8 and all("1, 2, p1, p2" in line and len(line) < 200 for line in lines)
-    assert lines[5].startswith("run_all: \\x1b[2J ")
+    assert lines[5].startswith('run_all: "\\x1b[2J" ')
 
 
 def test_bytes_that_are_no_letters_are_no_reason_to_stop(run):
     one = run("--port", "0").up()
     one.type("\udcff")
     one.type("halo")
-    one.wait_for("halo tidak dikenal")
+    one.wait_for('"halo" tidak dikenal')
 
 
 def test_a_start_by_key_that_fails_is_a_line_and_not_the_end(run):
@@ -479,7 +479,7 @@ def test_a_start_by_key_that_fails_is_a_line_and_not_the_end(run):
     one.wait_for("Server 3 dihentikan")
     with listen("127.0.0.1", base + 2):
         one.type("3")
-        one.wait_for("run_all: Server 3 berhenti sendiri (exit status 1). Ketik 3, lalu tekan Enter")
+        one.wait_for("run_all: Server 3 berhenti sendiri (kode keluar 1). Untuk menjalankan Server 3 lagi, ketik 3")
         assert accepts(base) and accepts(base + 1)
     one.type("3")
     one.wait_for("Server 3 siap di", times=2)
@@ -523,7 +523,7 @@ def test_when_no_server_is_left_the_exit_status_is_1(run, tmp_path):
         assert one.process.poll() is None
         one.kill(number)
     assert one.status() == 1
-    assert one.text().endswith("run_all: tidak ada lagi server yang berjalan.\n")
+    assert one.text().endswith("run_all: Tidak ada lagi server yang berjalan.\n")
 
 
 def test_a_server_that_ends_before_it_is_up_stops_all(run, tmp_path):
@@ -531,7 +531,7 @@ def test_a_server_that_ends_before_it_is_up_stops_all(run, tmp_path):
     base = three_free()
     one = run("--port", str(base), "--from", str(tmp_path))
     assert one.status() == 1
-    assert "run_all: Server 2 gagal dijalankan (exit status 7): %s" % (tmp_path / "server2.py") in one.text()
+    assert "run_all: Server 2 gagal dijalankan (kode keluar 7): %s" % (tmp_path / "server2.py") in one.text()
     assert UP not in one.text() and gone(range(base, base + 3))
 
 
@@ -540,7 +540,7 @@ def test_a_child_that_holds_the_pipe_does_not_hold_up_the_end(run, tmp_path):
     base = three_free()
     one = run("--port", str(base), "--from", str(tmp_path))
     try:
-        one.wait_for("gagal dijalankan (exit status 7)")
+        one.wait_for("gagal dijalankan (kode keluar 7)")
         assert one.status(seconds=5) == 1
     finally:
         os.kill(int((tmp_path / "child").read_text()), signal.SIGTERM)
@@ -586,7 +586,7 @@ def test_bind_says_that_there_is_no_password_and_the_urls_without_a_gateway_too(
     one = run(command=command + RUN_ALL + ["--bind", bind, "--log", str(tmp_path / "log.txt")])
     one.wait_for(UP)
     assert "Buka %s8000/ di browser" % url in one.text()
-    assert "run_all: Server 1 terbuka untuk komputer lain, tanpa kata sandi: http://10.77.1.5:8000/\n" in one.text()
+    assert "run_all: Server 1 bisa dibuka dari komputer lain tanpa kata sandi: http://10.77.1.5:8000/\n" in one.text()
     one.process.send_signal(signal.SIGINT)
     assert one.status(seconds=5) in (0, 130)
 
@@ -612,7 +612,7 @@ def test_open_opens_the_browser_and_does_not_wait_for_its_end(run, tmp_path):
         one.wait_for(UP)
         assert "browser: http://127.0.0.1:%d/\n" % one.up().ports[1] in one.text()
         one.type("halo")
-        one.wait_for("halo tidak dikenal")
+        one.wait_for('"halo" tidak dikenal')
     finally:
         closed.write_text("")
 

@@ -91,15 +91,15 @@ def test_a_browser_that_only_looks_is_not_on_the_console(chain):
 
 
 def test_a_server_says_where_it_is_whom_it_calls_and_how_to_stop_it(kit):
-    for level, calls in [(1, ""), (2, ""), (3, ""), (4, " dan memanggil " + kit.url(3))]:
+    for level, calls in [(1, ""), (2, ""), (3, ""), (4, ", memanggil " + kit.url(3))]:
         kit.start(2, 1, level=level)
         said = [kit.output(number).splitlines()[-1] for number in (1, 2)]
-        assert said == ["Server 1 siap di %s level %d dan memanggil %s (Ctrl+C menghentikannya)"
+        assert said == ["Server 1 siap di %s (level %d, memanggil %s). Tekan Ctrl+C untuk berhenti."
                         % (kit.url(1), level, kit.url(2)),
-                        "Server 2 siap di %s level %d%s (Ctrl+C menghentikannya)" % (kit.url(2), level, calls)]
+                        "Server 2 siap di %s (level %d%s). Tekan Ctrl+C untuk berhenti." % (kit.url(2), level, calls)]
         kit.stop()
     kit.start(3)
-    assert kit.output(3) == "Server 3 siap di %s dan menulis ke %s (Ctrl+C menghentikannya)\n" % (kit.url(3), kit.log)
+    assert kit.output(3) == "Server 3 siap di %s (menulis ke %s). Tekan Ctrl+C untuk berhenti.\n" % (kit.url(3), kit.log)
 
 
 def test_a_line_is_ascii_one_line_and_not_too_long(chain):
