@@ -49,7 +49,7 @@ sys.dont_write_bytecode = True  # leaves the folder as it is
 try:
     import common
 except ImportError:
-    sys.exit("run_all: common.py tidak ada di folder run_all.py. Kalau program ini masih di dalam file ZIP, "
+    sys.exit("run_all: common.py tidak ada di folder yang berisi run_all.py. Kalau program ini masih di dalam file ZIP, "
              "ekstrak dulu seluruhnya, lalu jalankan run_all.py di folder hasil ekstraksi.")
 
 
@@ -107,7 +107,7 @@ def find_files(folder):
     files = {number: os.path.join(place if number in numbers else FOLDER, "server%d.py" % number) for number in PATHS}
     for path in files.values():
         if not os.path.isfile(path):
-            fail("tidak ada file %s. Salin lagi file itu ke folder tersebut." % path)
+            fail("file %s tidak ada. Salin lagi ke folder itu." % path)
     return files
 
 
@@ -207,7 +207,7 @@ def choose_ports(options, numbers, bind):
         port = taken(options.port, numbers, bind)
     if port:
         free = next(other for other in range(PORT + 10, 65000, 10) if not taken(other, numbers, bind))
-        fail("port %d tidak dapat dipakai. Mungkin run_all atau program lain masih memakainya. Hentikan dulu "
+        fail("port %d tidak dapat dipakai. Mungkin run_all yang lain atau program lain masih memakainya. Hentikan dulu "
              "program itu, atau jalankan perintah ini: %s" % (port, command_line(same_options(options, free))))
     return {number: options.port + number - 1 for number in numbers}
 
@@ -493,14 +493,14 @@ class Terminal:
             self.left_out_said = left_out
 
     def read_keys(self):
-        """Queue the words that are typed."""
+        """Queue the lines that are typed."""
         while True:
             try:
                 typed = sys.stdin.readline(1000)
             except (OSError, ValueError):  # run_all is in the background; these are no letters
                 typed = ""
-            for word in typed.split():
-                self.keys.put(word)
+            if typed.strip():
+                self.keys.put(typed.strip())
             if not typed:  # nor will there be at once, if the input is closed
                 time.sleep(1)
 
@@ -553,7 +553,7 @@ def check(levels, folder):
         faults = [Fault(None, "dihentikan dengan Ctrl+C.")]
     for fault in faults:
         for line in fault.printed:
-            say_line("  Server %d mencetak: %s" % (fault.number, line))
+            say_line("  Terminal Server %d: %s" % (fault.number, line))
     for fault in faults:
         say_line("Server %d bermasalah: %s %s" % (fault.number, fault.file, fault.text) if fault.number else
                  "%s: %s" % (folder or FOLDER, fault.text))
@@ -571,6 +571,7 @@ def check_each(levels, folder, table):
         write_table(table, [])  # says now if it can't be written
     others = [name for name in names if not os.path.isdir(os.path.join(folder, name))]
     names = [name for name in names if name not in others]
+    others = [name for name in others if os.path.splitext(name)[0] not in names]  # a ZIP that is unpacked
     width = max([len(plain(name)) for name in names] or [0])
     rows, seen = [], {}
     with ThreadPoolExecutor(4) as pool:  # many hand-ins only wait
@@ -854,7 +855,7 @@ class Trial:
         if last == 3 and 3 not in self.handed_in:  # the kit's answers an error if its log is a folder
             os.rename(self.log, self.log + ".old")
             os.mkdir(self.log)
-            self.try_claims(callers, "Server 3 menjawab dengan kesalahan")
+            self.try_claims(callers, "Server 3 menjawab dengan pesan kesalahan")
             os.rmdir(self.log)
             os.rename(self.log + ".old", self.log)
         if not callers or last < 3 and self.patience.left < 7:  # slow, but right so far
@@ -879,8 +880,8 @@ class Trial:
             except Fault:
                 answer = None
             if answer:
-                raise Fault(number, "menjawab %s, padahal %s; seharusnya pesan kesalahan karena \"success\" berarti "
-                            "semua server berhasil" % (short(answer), what))
+                raise Fault(number, "menjawab %s, padahal %s; seharusnya menjawab dengan pesan kesalahan "
+                            "karena \"success\" berarti semua server berhasil" % (short(answer), what))
 
     # servers
 
@@ -962,7 +963,7 @@ class Trial:
         for kind, text in NO_ANSWER:
             if isinstance(error, kind):
                 return text
-        return "jawabannya tidak sesuai dengan HTTP: %s" % short(str(error))
+        return "jawabannya bukan HTTP yang valid: %s" % short(str(error))
 
     # what they answer
 
@@ -1062,7 +1063,7 @@ class Trial:
         if any(self.processes[number].poll() is not None for number in self.processes if number not in self.handed_in):
             raise BadLuck()
         behind = [number for number in self.handed_in if number > seen.number]
-        return Fault((behind or self.handed_in)[0], "menyebabkan Server %d asli gagal: %s" % (seen.number, seen.text))
+        return Fault((behind or self.handed_in)[0], "menyebabkan Server %d yang asli gagal: %s" % (seen.number, seen.text))
 
     def explain(self, fault):
         """Add to the Fault what its program printed, and name the error in it."""
@@ -1074,7 +1075,7 @@ class Trial:
         if errors:  # not of a connection that the check itself has broken
             places = re.findall(r'File "([^"]*)", line (\d+)', text)
             own = [line for file, line in places if file.endswith("server%d.py" % fault.number)]
-            fault.text += ". Python menulis: " + short(errors[-1]) + (" (baris %s)" % own[-1] if own else "")
+            fault.text += ". Pesan dari Python: " + short(errors[-1]) + (" (baris %s)" % own[-1] if own else "")
 
 
 NO_ANSWER = [
@@ -1090,6 +1091,8 @@ NO_ANSWER = [
 def usual_cause(number, status, text, answer):
     """A sentence on what is usually wrong if a server answers so."""
     word = answer.get("status")
+    if number == 1 and status == 400:
+        return "Mungkin isian itu tidak ada di formulirnya (page2 untuk level 2, page3 untuk level 3 dan 4)"
     if status == 404:
         return "Mungkin path-nya bukan %s" % PATHS[number]
     if status in (405, 501):
@@ -1148,18 +1151,19 @@ def look_at(log, at_start, before, name):
     lines = new.decode("utf-8", "replace").split("\n")
     full = [line for line in lines if line.strip()]
     if not full:
-        return "log.txt tidak bertambah. Mungkin Server 3 tidak dipanggil, log-nya ditulis ke file lain, atau penulisannya terlambat"
-    found = "log.txt mendapat baris %s" % short(" dan ".join(full))
+        return ("log.txt tidak bertambah. Mungkin Server 3 tidak dipanggil atau tidak menulis, log-nya ditulis ke file "
+                "lain, atau penulisannya terlambat")
+    found = "baris baru di log.txt: %s" % short(" dan ".join(full))
     if lines[-1]:
-        return found + " tanpa ganti baris di akhirnya"
+        return found + ", tanpa ganti baris di akhirnya"
     if len(full) > 1:
         return found + "; seharusnya satu baris untuk satu nama"
     try:
         data = json.loads(full[0])
     except (ValueError, RecursionError):
-        return found + ", yang bukan JSON. Mungkin yang dipakai str(...), bukan json_encode(...) atau json.dumps(...)"
+        return found + ", bukan JSON. Mungkin yang dipakai str(...), bukan json_encode(...) atau json.dumps(...)"
     if json.dumps(name)[1:-1] not in json.dumps(data):
-        return found + " tanpa nama %s yang dikirim" % short(json.dumps(name), 80)
+        return found + ", tanpa nama %s yang dikirim" % short(json.dumps(name), 80)
     return None
 
 

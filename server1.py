@@ -383,7 +383,7 @@ if __name__ == "__main__":  # if this file is run, not imported
     if not re.fullmatch(r"http://[\w.-]+(:\d+)?/\S*", API_URL):
         sys.exit(f"{NAME}: --api-url harus seperti http://127.0.0.1:8001/api.php.")
     if API_URL == f"http://{arguments.bind}:{arguments.port}{PATH}":  # it would call itself without end
-        sys.exit(f"{NAME}: --api-url tidak boleh alamat {NAME} sendiri.")
+        sys.exit(f"{NAME}: --api-url tidak boleh berisi alamat {NAME} sendiri.")
     try:
         web_server = Server((arguments.bind, arguments.port), Handler)
     except Exception as problem:  # the port is taken, or the address is not this machine's

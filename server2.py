@@ -323,7 +323,7 @@ if __name__ == "__main__":  # if this file is run, not imported
     if not re.fullmatch(r"http://[\w.-]+(:\d+)?/\S*", LOG_URL):
         sys.exit(f"{NAME}: --log-url harus seperti http://127.0.0.1:8002/log.php.")
     if LOG_URL == f"http://{arguments.bind}:{arguments.port}{PATH}":  # it would call itself without end
-        sys.exit(f"{NAME}: --log-url tidak boleh alamat {NAME} sendiri.")
+        sys.exit(f"{NAME}: --log-url tidak boleh berisi alamat {NAME} sendiri.")
     try:
         web_server = Server((arguments.bind, arguments.port), Handler)
     except Exception as problem:  # the port is taken, or the address is not this machine's

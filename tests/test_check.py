@@ -179,7 +179,7 @@ WRONG = [
     ("Python 2", 3, [("LEVEL =", "print 'x'\nLEVEL =")], "SyntaxError: "),
     ("tabs and blanks", 3, [("        data =", "\tdata =")], "TabError"),
     ("deletes its folder", 3, [(LOGGED, "        import shutil; shutil.rmtree('.', ignore_errors=True)\n" + LOGGED)], "log.txt"),
-    ("claims success", 2, [("if not logged:", "if False:")], "padahal Server 3 menjawab dengan kesalahan"),
+    ("claims success", 2, [("if not logged:", "if False:")], "padahal Server 3 menjawab dengan pesan kesalahan"),
     ("claims success when nobody is there", 2, [
         ("except OSError:\n                logged = False",
          "except OSError as error:\n                logged = not isinstance(error, urllib.error.HTTPError)")],
@@ -267,6 +267,9 @@ def open_and_read(path):
 
 
 MISTYPED = kits("server3.py").replace(b"json_encode(data) +", b"json_encode(dta) +")
+FOLDERS["13 isian yang tidak ada"] = {
+    "server1.py": kits("server1.py").replace(b'"nama": post', b'"kelas": post["kelas"], "nama": post')}, "FAILED", "server1.py", (
+    "Mungkin isian itu tidak ada di formulirnya")
 FOLDERS["13 salah ketik"] = {"server2.py": SERVERS[2], "server3.py": MISTYPED}, "FAILED", "server3.py", (
     "NameError: name 'dta' is not defined (baris %d); server2.py OK" % (MISTYPED.split(b"(dta)")[0].count(b"\n") + 1))
 
@@ -397,7 +400,7 @@ def test_a_fault_is_a_line_with_the_file_and_what_python_says_is_shown_without_f
     file = os.path.join(folder, "server3.py")
     line = 1 + open_and_read(file).split(b"def do_POST")[0].count(b"\n")
     assert status == 1 and lines[-1] == "FAILED"
-    assert lines[0] == '  Server 3 mencetak:   File "%s", line %d' % (file, line)
+    assert lines[0] == '  Terminal Server 3:   File "%s", line %d' % (file, line)
     assert lines[-2].startswith("Server 3 bermasalah: %s " % file)
     assert "SyntaxError: " in lines[-2] and lines[-2].endswith("(baris %d)" % line)
     assert not any("runpy" in line or "common.py" in line or "Traceback" in line for line in lines)
@@ -406,8 +409,8 @@ def test_a_fault_is_a_line_with_the_file_and_what_python_says_is_shown_without_f
 def test_what_a_program_prints_is_shown_but_not_where_its_copy_was_started(tmp_path):
     folder = write(tmp_path / "tugas", {"server3.py": kits("server3.py").replace(b'"logged"', b'"ok"')})
     status, lines = run(tmp_path, "--from", folder)
-    printed = [line for line in lines if "mencetak" in line]
-    assert status == 1 and '  Server 3 mencetak: menjawab: 200 {"status":"ok"}' in printed
+    printed = [line for line in lines if "Terminal " in line]
+    assert status == 1 and '  Terminal Server 3: menjawab: 200 {"status":"ok"}' in printed
     assert not any("siap di " in line for line in printed)
 
 
@@ -483,14 +486,14 @@ def test_copies_and_what_is_no_folder_are_said(tmp_path):
         "ani/server3.py": SERVERS[3], "budi/server3.py": SERVERS[3].replace("\n", "   # budi\r\n\r\n"),
         "citra/server3.py": b"# citra\r\n" + kits_3.replace(b"\n", b"\r\n"), "dewi/server3.py": kits_3,
         "eka/server3.py": edited(3, [('"logged"', '"ok"')]), "fajar/server3.py": edited(3, [('"logged"', '"ok"')]),
-        "gita/server3.py": "def level4(:", "hadi/server3.py": "def level4(:", "hadi.zip": "", ".DS_Store": ""})
+        "gita/server3.py": "def level4(:", "hadi/server3.py": "def level4(:", "hadi.zip": "", "iwan.zip": "", ".DS_Store": ""})
     table = str(tmp_path / "nilai.csv")
     status, lines = run(tmp_path, "--each", str(tmp_path / "kelas"), "--csv", table)
-    assert open_and_read(table).endswith(b"\r\nhadi.zip,dilewati,,bukan folder: ekstrak dulu\r\n")
+    assert open_and_read(table).endswith(b"\r\niwan.zip,dilewati,,bukan folder: ekstrak dulu\r\n")
     assert lines[:4] == ["OK      ani    server3.py", "OK      budi   server3.py: sama dengan ani",
                          "OK      citra  server3.py: tidak diubah", "OK      dewi   server3.py: tidak diubah"]
     assert [line.partition("; sama dengan ")[2] for line in lines[4:8]] == ["", "eka", "", "gita"]
-    assert lines[8:] == ["dilewati karena bukan folder: hadi.zip", "4 dari 8 OK"] and status == 1
+    assert lines[8:] == ["dilewati karena bukan folder: iwan.zip", "4 dari 8 OK"] and status == 1
 
 
 def test_each_of_a_folder_that_is_not_there_is_a_sentence(tmp_path):

@@ -447,7 +447,8 @@ def test_a_server_that_hangs_ends_with_its_key_and_is_started_anew(run, number):
 @pytest.mark.parametrize("name", ["SIGINT", "SIGKILL"])
 def test_servers_that_hang_end_with_run_all(run, name):
     one = run("--port", "0").up()
-    one.type("p1 p2 p3")
+    for number in 1, 2, 3:
+        one.type("p%d" % number)
     one.wait_for("diam:", times=3)
     one.process.send_signal(getattr(signal, name))
     assert gone(one.ports.values())
@@ -457,11 +458,11 @@ def test_servers_that_hang_end_with_run_all(run, name):
 def test_a_word_that_is_no_key_gets_one_line_with_the_keys(run):
     one = run("--port", "0", "--level", "1").up()
     start = len(one.text())
-    for word in ("halo", "3", "p3", "p", "12", "\x1b[2J", "\u00e9", "x" * 500):
+    for word in ("halo", "3", "p3", "p", "12", "\x1b[2J", "\u00e9", "x" * 500, "python run_all.py --level 2"):
         one.type(word)
-    one.wait_for("tidak dikenal", times=8)
+    one.wait_for("tidak dikenal", times=9)
     lines = one.text()[start:].splitlines()
-    assert len(lines) == 8 and all("1, 2, p1, p2" in line and len(line) < 200 for line in lines)
+    assert len(lines) == 9 and all("1, 2, p1, p2" in line and len(line) < 200 for line in lines)
     assert lines[5].startswith('run_all: "\\x1b[2J" ')
 
 
