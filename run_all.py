@@ -90,7 +90,9 @@ def run(options, files):
         signal.signal(signal.SIGTTOU, signal.SIG_IGN)
     level = options.level or max(LEVELS)
     bind = find_address(options.bind or LOOPBACK)
-    show("run_all: Menjalankan %s (level %d). Tunggu sebentar ..." % (name_all(LEVELS[level]), level))
+    own = ["server%d.py" % number for number in LEVELS[level] if os.path.dirname(files[number]) != FOLDER]
+    whose = "; %s dari %s" % (", ".join(own), options.folder) if own else ""
+    show("run_all: Menjalankan %s (level %d)%s. Tunggu sebentar ..." % (name_all(LEVELS[level]), level, in_ascii(whose)))
     ports = choose_ports(options, LEVELS[level], bind)
     commands = {number: command(number, files, ports, level, bind, options.log) for number in ports}
     return Terminal(commands, ports, bind).run(options.open)
@@ -369,10 +371,9 @@ class Terminal:
         self.say("Semua server siap. Buka %s di browser." % self.page)
         if not self.bind.startswith("127."):
             self.say_who_can_come()
-        self.say("Untuk menghentikan Server {0}, ketik {0} lalu tekan Enter. "
-                 "Untuk menjalankannya lagi, ketik {0} sekali lagi lalu tekan Enter.".format(last))
-        self.say("Untuk membuat Server {0} diam (tidak membalas), ketik p{0} lalu tekan Enter. "
-                 "Supaya membalas lagi, ketik p{0} sekali lagi lalu tekan Enter.".format(last))
+        self.say("Ketik {0} lalu tekan Enter untuk menghentikan Server {0}; ulangi untuk menjalankannya lagi.".format(last))
+        self.say("Ketik p{0} lalu tekan Enter untuk membuat Server {0} macet (tidak membalas); "
+                 "ulangi supaya membalas lagi.".format(last))
         self.say("Untuk server lain, caranya sama. Yang bisa diketik: %s." % self.name_keys())
         self.say("Jangan tutup terminal ini. Ctrl+C menghentikan semua server.")
 
@@ -437,12 +438,12 @@ class Terminal:
         """Let a server hang, or go on if it does."""
         if number in self.paused:
             self.paused.remove(number)
-            self.say("Server {0} membalas lagi. Permintaan yang masuk selama Server {0} diam juga diproses.".format(number))
+            self.say("Server {0} membalas lagi. Permintaan yang masuk selama Server {0} macet juga diproses.".format(number))
             common.resume(self.processes[number])
         else:
             self.paused.add(number)
             common.pause(self.processes[number])
-            self.say("Server {0} diam: menerima koneksi, tetapi tidak membalas. "
+            self.say("Server {0} macet: menerima koneksi, tetapi tidak membalas. "
                      "Supaya membalas lagi, ketik p{0} lalu tekan Enter.".format(number))
 
     def how_ended(self, process):
@@ -514,6 +515,7 @@ MAX_FILE, MAX_FOLDER = 10000000, 50000000  # bytes that are copied of a hand-in
 MAX_MEMORY = 500000000         # bytes of a handed-in program, and of a file that it writes (on Linux)
 WORDS = {2: "success", 3: "logged"}  # the status that a server answers
 ACTIVE = "Server 2 aktif"
+MISTAKE = re.compile(rb"Program Server \d+ gagal\. Lihat pesan di terminalnya\.")
 TRIALS = set()                 # those that run
 USED_PORTS = set()             # those that a trial has had
 LOCK = threading.Lock()        # for both sets
@@ -614,9 +616,13 @@ def mark(levels, folder, name):
 
 
 def find_copies(name, files, seen):
-    """Which of a folder's files a folder before it has, too. seen: {program: the first folder's name}."""
-    firsts = [(file, seen.setdefault(read_program(file), name)) for file in files if not is_kits(file)]
-    return [label(file, files) + "sama dengan " + first for file, first in firsts if first != name]
+    """Which of a folder's files, jawaban.txt too, a folder before it has. seen: {program or text: that folder's name}."""
+    texts = [os.path.join(os.path.dirname(file), "jawaban.txt") for file in files[:1]]
+    texts = [file for file in texts if read_answers(file)]
+    contents = [(file, read_program(file)) for file in files if not is_kits(file)]
+    contents += [(file, read_answers(file)) for file in texts]
+    firsts = [(file, seen.setdefault(content, name)) for file, content in contents]
+    return [label(file, files + texts) + "sama dengan " + first for file, first in firsts if first != name]
 
 
 def label(file, files):
@@ -629,7 +635,7 @@ def write_table(path, rows):
     try:
         with open(path, "w", encoding="utf-8-sig", errors="backslashreplace", newline="") as file:
             table = csv.writer(file)
-            table.writerow(["nama", "hasil", "file", "alasan"])
+            table.writerow(["nama", "hasil", "file", "keterangan"])
             for row in rows:
                 table.writerow(["'" + cell if cell.startswith(("=", "+", "-", "@")) else cell for cell in row])
     except OSError as error:  # a spreadsheet has it open
@@ -722,6 +728,15 @@ def read_program(file):
                  for word in words if word.type not in left_out])
 
 
+def read_answers(file):
+    """The words of a text below its first line, which names the exercise; nothing if it can't be read."""
+    try:
+        with open(file, "rb") as source:
+            return b" ".join(b"".join(source.readlines(200000)[1:]).split())
+    except OSError:
+        return b""
+
+
 def trials(levels, numbers):
     """[(level, those of the numbers that it has), ...] without the levels that have none."""
     pairs = [(level, [number for number in numbers if number in LEVELS[level]]) for level in levels]
@@ -770,13 +785,29 @@ def give_up():
 
 
 def take_ports(numbers):
-    """{number: port}: free ones, which no other trial has had."""
+    """({number: port}, [socket, ...]): free ports, which no other trial has had, and what holds them against other checks.
+
+    The sockets are UDP's: the ports remain free for the servers.
+    """
     while True:
         ports = common.free_ports(len(numbers))
-        with LOCK:
-            if USED_PORTS.isdisjoint(ports):
-                USED_PORTS.update(ports)
-                return dict(zip(numbers, ports))
+        held = [socket.socket(type=socket.SOCK_DGRAM) for _ in ports]
+        try:
+            for one, port in zip(held, ports):
+                one.bind((LOOPBACK, port))
+            with LOCK:
+                if USED_PORTS.isdisjoint(ports):
+                    USED_PORTS.update(ports)
+                    return dict(zip(numbers, ports)), held
+        except OSError:  # another check holds it
+            pass
+        close_all(held)
+
+
+def close_all(sockets):
+    """Close the sockets."""
+    for one in sockets:
+        one.close()
 
 
 def new_names():
@@ -798,7 +829,7 @@ class Trial:
         self.handed_in = handed_in
         self.place = place
         self.patience = patience
-        self.ports = take_ports(self.numbers)
+        self.ports, self.held = take_ports(self.numbers)
         self.processes = {}  # {number: Popen}
         self.consoles = {}   # {number: Console}
         self.start_until = {}  # {number: time}
@@ -817,7 +848,10 @@ class Trial:
             TRIALS.add(self)
         try:
             copy_folder(self.place, self.copy)
-            return self.try_all()
+            lines = self.try_all()
+            self.stop_all()
+            self.look_for_mistakes()
+            return lines
         except Fault as seen:
             fault = self.blame(seen)
             self.stop_all()
@@ -826,6 +860,7 @@ class Trial:
         finally:
             self.stop_all()
             remove(self.folder)
+            close_all(self.held)
             with LOCK:
                 TRIALS.discard(self)
 
@@ -855,7 +890,7 @@ class Trial:
         if last == 3 and 3 not in self.handed_in:  # the kit's answers an error if its log is a folder
             os.rename(self.log, self.log + ".old")
             os.mkdir(self.log)
-            self.try_claims(callers, "Server 3 menjawab dengan pesan kesalahan")
+            self.try_claims(callers, "Server 3 gagal")
             os.rmdir(self.log)
             os.rename(self.log + ".old", self.log)
         if not callers or last < 3 and self.patience.left < 7:  # slow, but right so far
@@ -872,6 +907,12 @@ class Trial:
                 fault.text = "setelah Server %d dihentikan lalu dijalankan lagi: %s" % (last, fault.text)
                 raise
 
+    def look_for_mistakes(self):
+        """A Fault if a server of the kit's shape has met a mistake of its own, which a caller takes for any error."""
+        for number in reversed(self.handed_in):
+            if number in self.consoles and MISTAKE.search(self.consoles[number].end):
+                raise Fault(number, "tidak berjalan sampai selesai ketika server berikutnya gagal")
+
     def try_claims(self, callers, what):
         """Send a name to each caller. One that answers success is at fault; any error is right."""
         for number in callers:
@@ -880,8 +921,8 @@ class Trial:
             except Fault:
                 answer = None
             if answer:
-                raise Fault(number, "menjawab %s, padahal %s; seharusnya menjawab dengan pesan kesalahan "
-                            "karena \"success\" berarti semua server berhasil" % (short(answer), what))
+                raise Fault(number, "menjawab %s, padahal %s. \"success\" hanya boleh dijawab kalau semua server "
+                            "berhasil" % (short(answer), what))
 
     # servers
 
@@ -1080,7 +1121,7 @@ class Trial:
 
 NO_ANSWER = [
     (common.Unended, "mulai menjawab, tetapi tidak selesai. Mungkin Content-Length tidak dikirim dan koneksi tidak ditutup"),
-    (socket.timeout, "tidak menjawab dalam beberapa detik"),
+    (socket.timeout, "tidak membalas dalam beberapa detik"),
     (common.TooLong, "jawabannya terlalu panjang: mungkin ditulis tanpa henti"),
     (IncompleteRead, "jawabannya terputus: lebih pendek daripada Content-Length-nya"),
     (ConnectionRefusedError, "tidak menerima koneksi lagi"),
@@ -1104,7 +1145,7 @@ def usual_cause(number, status, text, answer):
     if not answer and number > 1:
         return "Itu bukan objek JSON"
     if number == 2 and word == "error":
-        return "Server 3 berjalan: mungkin URL-nya bukan dari --log-url, atau yang dikirim bukan JSON"
+        return "Padahal Server 3 sedang berjalan. Mungkin URL-nya bukan dari --log-url, atau yang dikirim bukan JSON"
     if number > 1 and word != WORDS[number]:
         return "Statusnya %s, bukan \"%s\"" % (short(to_json(word)), WORDS[number])
     if number > 1 and status != 200:
@@ -1153,17 +1194,18 @@ def look_at(log, at_start, before, name):
     if not full:
         return ("log.txt tidak bertambah. Mungkin Server 3 tidak dipanggil atau tidak menulis, log-nya ditulis ke file "
                 "lain, atau penulisannya terlambat")
-    found = "baris baru di log.txt: %s" % short(" dan ".join(full))
+    found = short(" dan ".join(full))
     if lines[-1]:
-        return found + ", tanpa ganti baris di akhirnya"
+        return "baris baru di log.txt tidak diakhiri ganti baris: " + found
     if len(full) > 1:
-        return found + "; seharusnya satu baris untuk satu nama"
+        return "log.txt bertambah lebih dari satu baris: " + found
     try:
         data = json.loads(full[0])
     except (ValueError, RecursionError):
-        return found + ", bukan JSON. Mungkin yang dipakai str(...), bukan json_encode(...) atau json.dumps(...)"
+        return ("baris baru di log.txt bukan JSON: %s. Mungkin yang dipakai str(...), bukan json_encode(...) atau "
+                "json.dumps(...)" % found)
     if json.dumps(name)[1:-1] not in json.dumps(data):
-        return found + ", tanpa nama %s yang dikirim" % short(json.dumps(name), 80)
+        return "baris baru di log.txt tidak memuat nama %s yang dikirim: %s" % (short(json.dumps(name), 80), found)
     return None
 
 

@@ -142,13 +142,13 @@ def file_get_contents(url, use_include_path=False, context=None, server="Server 
     try:
         code, body = send(request)
     except socket.timeout as error:  # no reply in time: it hangs, or a firewall keeps us from it
-        say(f"gagal: {error!r}")  # !r: as Python writes it
+        say(f"gagal memanggil {server}: {error!r}")  # !r: as Python writes it
         raise Failure(502, f"{who} tidak membalas dalam {MAX_SILENCE} detik. Mungkin data tetap diproses.")
     except (BrokenPipeError, ConnectionAbortedError, ConnectionResetError, HTTPException) as error:
-        say(f"gagal: {error!r}")  # the connection broke, or the reply is no HTTP
+        say(f"gagal memanggil {server}: {error!r}")  # the connection broke, or the reply is no HTTP
         raise Failure(502, f"Balasan dari {who} tidak valid.")
     except OSError as error:  # any other: no connection. (Last, because most of those above are OSErrors, too)
-        say(f"gagal: {error!r}")
+        say(f"gagal memanggil {server}: {error!r}")
         raise Failure(502, f"{who} tidak dapat dihubungi. Pastikan {server} sudah dijalankan.")
     return check(code, body, who, expected)
 

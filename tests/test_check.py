@@ -148,16 +148,16 @@ RIGHT = [
 WRONG = [
     ("ok for logged", 3, [('"logged"', '"ok"')], 'Statusnya "ok", bukan "logged"'),
     ("status 201", 3, [("status=200", "status=201")], "201"),
-    ("a constant name", 3, [("json.dumps(data)", 'json.dumps({"nama": "Budi"})')], "tanpa nama"),
+    ("a constant name", 3, [("json.dumps(data)", 'json.dumps({"nama": "Budi"})')], "tidak memuat nama"),
     ("an overwritten log", 3, [('open(LOG, "a")', 'open(LOG, "w")')], 'Mungkin dibuka dengan "w"'),
     ("a log emptied at the start", 3, [("def call", "open(LOG, 'w').close()\n\ndef call")], "yang lama hilang"),
-    ("a line twice", 3, [(WRITE, WRITE + WRITE)], "satu baris"),
-    ("no newline", 3, [(' + "\\n")', ")")], "tanpa ganti baris"),
+    ("a line twice", 3, [(WRITE, WRITE + WRITE)], "lebih dari satu baris"),
+    ("no newline", 3, [(' + "\\n")', ")")], "tidak diakhiri ganti baris"),
     ("no JSON", 3, [("json.dumps(data)", "str(data)")], "bukan JSON"),
     ("letters lost", 3, [("json.dumps(data)", "json.dumps(data['nama'].encode('ascii', 'replace').decode())")], "\\u0141"),
-    ("a name cut", 3, [("json.dumps(data)", "json.dumps(data['nama'][:100])")], "tanpa nama"),
+    ("a name cut", 3, [("json.dumps(data)", "json.dumps(data['nama'][:100])")], "tidak memuat nama"),
     ("a name cut, slowly", 3, [("json.dumps(data)", "json.dumps(data['nama'][:100])"), (LOGGED, "        time.sleep(2.1)\n" + LOGGED)],
-     "tanpa nama"),
+     "tidak memuat nama"),
     ("no log", 3, [(WRITE, "            pass\n")], "tidak bertambah"),
     ("a log elsewhere", 3, [('option("--log", "log.txt")', '"../log.txt"')], "tidak bertambah"),
     ("answers before it writes", 3, [(LOGGED, ""), ("        with", LOGGED + "        self.connection.shutdown(1)\n"
@@ -169,7 +169,7 @@ WRONG = [
     ("endless", 3, [(LENGTH, ""), (OUT, "        while True: self.wfile.write(b' ' * 65536)\n")], "terlalu panjang"),
     ("dripping", 3, [("        self.send_response(status)", "        while True: self.wfile.write(b'H'); time.sleep(0.3)")],
      "tidak selesai"),
-    ("silent", 3, [(LOGGED, "        time.sleep(60)\n")], "tidak menjawab"),
+    ("silent", 3, [(LOGGED, "        time.sleep(60)\n")], "tidak membalas"),
     ("input()", 3, [("LEVEL =", "input('Port? ')\nLEVEL =")], "EOFError"),
     ("a loop", 3, [("LEVEL =", "while True: pass\nLEVEL =")], "tidak membuka port"),
     ("a flood", 3, [("LEVEL =", "while True: print('x' * 1000)\nLEVEL =")], "tidak membuka port"),
@@ -179,7 +179,7 @@ WRONG = [
     ("Python 2", 3, [("LEVEL =", "print 'x'\nLEVEL =")], "SyntaxError: "),
     ("tabs and blanks", 3, [("        data =", "\tdata =")], "TabError"),
     ("deletes its folder", 3, [(LOGGED, "        import shutil; shutil.rmtree('.', ignore_errors=True)\n" + LOGGED)], "log.txt"),
-    ("claims success", 2, [("if not logged:", "if False:")], "padahal Server 3 menjawab dengan pesan kesalahan"),
+    ("claims success", 2, [("if not logged:", "if False:")], "padahal Server 3 gagal"),
     ("claims success when nobody is there", 2, [
         ("except OSError:\n                logged = False",
          "except OSError as error:\n                logged = not isinstance(error, urllib.error.HTTPError)")],
@@ -187,7 +187,7 @@ WRONG = [
     ("does not call", 2, [('LEVEL == "4"', "False")], "tidak bertambah"),
     ("its own URL", 2, [("request = urllib.request.Request(URL", 'request = urllib.request.Request("http://127.0.0.1:9/"')],
      "--log-url"),
-    ("calls twice", 2, [("            try:", "            call(json.dumps(data).encode())\n            try:")], "satu baris"),
+    ("calls twice", 2, [("            try:", "            call(json.dumps(data).encode())\n            try:")], "lebih dari satu baris"),
     ("data in a string", 2, [('"data": data}', '"data": json.dumps(data)}')], 'menjawab 200 {"status": "success", "data": "{'),
     ("another field", 2, [('"data": data}', '"data": {"name": data["nama"]}}')], "seharusnya"),
     ("a wrong message", 2, [("Server 2 aktif", "Server 3 aktif")], 'menjawab 200 {"status": "success", "message": "Server 3'),
@@ -267,6 +267,10 @@ def open_and_read(path):
 
 
 MISTYPED = kits("server3.py").replace(b"json_encode(data) +", b"json_encode(dta) +")
+FOLDERS["13 galat kalau Server 3 gagal"] = {"server2.py": kits("server2.py").replace(
+    b'    file_get_contents(LOG_URL, False, context, server="Server 3", expected="logged")\n',
+    b'    try:\n        file_get_contents(LOG_URL, False, context, server="Server 3", expected="logged")\n'
+    b'    except Failure:\n        time.sleep(1)\n        raise\n')}, "FAILED", "server2.py", "NameError: name 'time' is not defined"
 FOLDERS["13 isian yang tidak ada"] = {
     "server1.py": kits("server1.py").replace(b'"nama": post', b'"kelas": post["kelas"], "nama": post')}, "FAILED", "server1.py", (
     "Mungkin isian itu tidak ada di formulirnya")
@@ -373,7 +377,7 @@ def each(marking):
     assert open_and_read(table).startswith(b"\xef\xbb\xbfnama,")
     with open(table, encoding="utf-8-sig", newline="") as file:
         rows = [row[:3] + [re.split(r"(?:; )?(?:server\d.py )?sama dengan ", row[3])[0]] for row in csv.reader(file)]
-    assert rows[0] == ["nama", "hasil", "file", "alasan"]
+    assert rows[0] == ["nama", "hasil", "file", "keterangan"]
     return status, lines, {row[0].lstrip("'"): row for row in rows[1:]}, sorted(set(os.listdir(str(folder))) - {".git"})
 
 
@@ -480,18 +484,30 @@ def test_options_that_do_not_go_together_are_refused(tmp_path, words):
     assert status == 1 and len(lines) == 1 and "--each" in lines[0]
 
 
+def test_a_port_that_another_check_holds_is_not_taken(monkeypatch):
+    (numbers, held), free, drawn = run_all.take_ports([2, 3]), common.free_ports(3), []
+    monkeypatch.setattr(run_all, "USED_PORTS", set())  # as in another process
+    monkeypatch.setattr(run_all.common, "free_ports", lambda count: drawn.append(count) or (
+        [[free[0], numbers[3]], free[1:]][len(drawn) - 1]))
+    again, also_held = run_all.take_ports([1, 2])
+    run_all.close_all(held + also_held)
+    assert again == {1: free[1], 2: free[2]} and len(drawn) == 2
+
+
 def test_copies_and_what_is_no_folder_are_said(tmp_path):
     kits_3 = kits("server3.py")
     write(tmp_path / "kelas", {
         "ani/server3.py": SERVERS[3], "budi/server3.py": SERVERS[3].replace("\n", "   # budi\r\n\r\n"),
+        "ani/jawaban.txt": "1\nSatu baris", "budi/jawaban.txt": "3\n satu baris.",
+        "citra/jawaban.txt": "5 (dengan ani)\nSatu  baris\n", "dewi/jawaban.txt": "1", "eka/jawaban.txt": "1",
         "citra/server3.py": b"# citra\r\n" + kits_3.replace(b"\n", b"\r\n"), "dewi/server3.py": kits_3,
         "eka/server3.py": edited(3, [('"logged"', '"ok"')]), "fajar/server3.py": edited(3, [('"logged"', '"ok"')]),
         "gita/server3.py": "def level4(:", "hadi/server3.py": "def level4(:", "hadi.zip": "", "iwan.zip": "", ".DS_Store": ""})
     table = str(tmp_path / "nilai.csv")
     status, lines = run(tmp_path, "--each", str(tmp_path / "kelas"), "--csv", table)
     assert open_and_read(table).endswith(b"\r\niwan.zip,dilewati,,bukan folder: ekstrak dulu\r\n")
-    assert lines[:4] == ["OK      ani    server3.py", "OK      budi   server3.py: sama dengan ani",
-                         "OK      citra  server3.py: tidak diubah", "OK      dewi   server3.py: tidak diubah"]
+    assert lines[:4] == ["OK      ani    server3.py", "OK      budi   server3.py: server3.py sama dengan ani",
+                         "OK      citra  server3.py: tidak diubah; jawaban.txt sama dengan ani", "OK      dewi   server3.py: tidak diubah"]
     assert [line.partition("; sama dengan ")[2] for line in lines[4:8]] == ["", "eka", "", "gita"]
     assert lines[8:] == ["dilewati karena bukan folder: iwan.zip", "4 dari 8 OK"] and status == 1
 

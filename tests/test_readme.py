@@ -3,7 +3,9 @@
 
 Run:  python tests/test_readme.py   (puts the right line numbers and sizes into them; needs pytest)
 """
+import argparse
 import ast
+import inspect
 import keyword
 import os
 import re
@@ -326,6 +328,17 @@ def test_an_exercise_ends_as_its_answer_says(runs, kit, folder, name, expected):
     assert expected in kit.send(name)[1] and kit.lines() == []
 
 
+def test_a_second_try_while_server_3_hangs_is_logged_twice(runs, kit):
+    kit.files = run_all.find_files(os.path.join(runs.folder, "latihan5"))
+    kit.start()
+    common.pause(kit.processes[3])
+    with ThreadPoolExecutor(1) as pool:
+        page = pool.submit(kit.send, "Budi")
+        assert wait_until(lambda: "Server 2 gagal" in kit.output(2))
+        common.resume(kit.processes[3])
+        assert "success" in page.result()[1] and kit.lines() == [b'{"nama":"Budi"}'] * 2
+
+
 def test_servers_at_two_levels_claim_what_is_not_so(kit):
     kit.start(3).start(2, level=2).start(1, level=4)
     assert "success" in kit.send("Budi")[1] and kit.lines() == []
@@ -370,7 +383,7 @@ def story(tmp_path_factory):
         send(b"Siti")
         press("3", "Server 3 siap", 2)
         send(b"Siti")
-        press("p3", "Server 3 diam:")
+        press("p3", "Server 3 macet:")
         send(b"Joko")
         press("p3", "Server 3 membalas lagi")
         wait_until(lambda: log.read_text().count("\n") == 3)
@@ -400,7 +413,7 @@ def test_each_prints_what_is_shown(runs, tmp_path):
 
 
 def test_a_message_that_is_quoted_is_one_of_the_programs():
-    programs = " ".join(read(file) for file in PROGRAMS)
+    programs = " ".join(read(file) for file in PROGRAMS) + inspect.getsource(argparse)
     for quoted in re.findall('^\\| "([^"|]+)"', read("README.md"), re.M):
         assert quoted in programs
     for target in re.findall(r"^    \d\. .*(\(target: .*)", read(PAGES[1]), re.M):

@@ -271,7 +271,7 @@ def test_the_servers_of_a_level_take_n_and_the_next_ones_on_loopback(run, level,
     assert one.ports == {i + 1: base + i for i in range(servers)}
     assert "Buka http://127.0.0.1:%d/ di browser" % base in one.text()
     assert heading in fetch("http://127.0.0.1:%d/" % base)[1]
-    assert "Untuk menghentikan Server %d, ketik %d lalu tekan Enter." % (servers, servers) in one.text()
+    assert "Ketik %d lalu tekan Enter untuk menghentikan Server %d;" % (servers, servers) in one.text()
     assert "komputer lain" not in one.text() and not (has("127.0.0.2") and accepts(base, "127.0.0.2"))
 
 
@@ -297,7 +297,9 @@ def test_a_folder_in_which_the_folder_of_the_files_lies_is_looked_into(run, tmp_
     folder = tmp_path / "fajar" / "fajar"
     folder.mkdir(parents=True)
     (folder / "server3.py").write_text(kits(3, PRINT_PID % 3))
-    assert "pid 3 = " in run("--port", "0", "--from", str(tmp_path / "fajar")).up().text()
+    text = run("--port", "0", "--from", str(tmp_path / "fajar")).up().text()
+    assert "pid 3 = " in text and text.startswith(
+        "run_all: Menjalankan Server 1, 2, dan 3 (level 4); server3.py dari %s. " % (tmp_path / "fajar"))
 
 
 def test_only_when_all_are_up_it_says_where_to_look_and_no_probe_shows(run, tmp_path):
@@ -413,7 +415,7 @@ def test_p_and_a_number_let_a_server_hang_and_go_on_with_what_came_meanwhile(run
     with socket.create_connection(("127.0.0.1", one.ports[3]), timeout=20) as ahead:  # as browsers do
         assert one.send() == SENT
         one.type("p3")
-        one.wait_for("run_all: Server 3 diam")
+        one.wait_for("run_all: Server 3 macet")
         ahead.sendall(b"POST /log.php HTTP/1.0\r\nContent-Length: 1\r\n\r\n7")
         status, text = one.send()
         assert status == 502 and "Server 3 (http" in text and "tidak membalas dalam 3 detik" in text
@@ -430,7 +432,7 @@ def test_p_and_a_number_let_a_server_hang_and_go_on_with_what_came_meanwhile(run
 def test_a_server_that_hangs_ends_with_its_key_and_is_started_anew(run, number):
     one = run("--port", "0").up()
     one.type("p%d" % number)
-    one.wait_for("run_all: Server %d diam" % number)
+    one.wait_for("run_all: Server %d macet" % number)
     one.type("%d" % number)
     assert gone([one.ports[number]])
     one.wait_for("run_all: Server %d dihentikan." % number)
@@ -440,7 +442,7 @@ def test_a_server_that_hangs_ends_with_its_key_and_is_started_anew(run, number):
     one.wait_for("Server %d siap di" % number, times=2)
     assert one.send() == SENT
     one.type("p%d" % number)
-    one.wait_for("run_all: Server %d diam" % number, times=2)
+    one.wait_for("run_all: Server %d macet" % number, times=2)
 
 
 @posix
@@ -449,7 +451,7 @@ def test_servers_that_hang_end_with_run_all(run, name):
     one = run("--port", "0").up()
     for number in 1, 2, 3:
         one.type("p%d" % number)
-    one.wait_for("diam:", times=3)
+    one.wait_for("macet:", times=3)
     one.process.send_signal(getattr(signal, name))
     assert gone(one.ports.values())
     one.status(seconds=2)
