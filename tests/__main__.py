@@ -33,4 +33,4 @@ def find_python():
 if __name__ == "__main__":
     words = sys.argv[1:]
     named = any(os.path.exists(word.split("::")[0]) for word in words)  # files or folders; else all
-    sys.exit(subprocess.call([find_python(), "-m", "pytest"] + ([] if named else [HERE]) + words))
+    sys.exit(subprocess.call([find_python(), "-m", "pytest", "-rs"] + ([] if named else [HERE]) + words))
