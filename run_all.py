@@ -382,7 +382,7 @@ class Terminal:
         addresses = own_addresses() if self.bind == EVERYWHERE else [self.bind]
         urls = " atau ".join(url(1, self.ports, address) for address in addresses)
         self.say("Server 1 bisa dibuka dari komputer lain tanpa kata sandi%s"
-                 % (": " + urls if urls else ", tetapi komputer ini belum tersambung ke jaringan."))
+                 % (": " + urls if urls else " kalau komputer ini sudah tersambung ke jaringan."))
 
     def name_keys(self):
         """The words that can be typed: 1, 2, 3, p1, p2, p3."""
@@ -409,10 +409,11 @@ class Terminal:
         keys = re.match("(p?)([0-9])$", key.lower())
         number = int(keys.group(2)) if keys else 0
         if number not in self.commands:
-            self.say("\"%s\" tidak dikenal. Ketik salah satu dari %s, lalu tekan Enter. Ctrl+C menghentikan semua server."
-                     % (key[:20], self.name_keys()))
+            typed = key if len(key) <= 20 else key[:20] + " ..."
+            self.say("\"%s\" tidak dikenal. Ketik salah satu dari %s, lalu tekan Enter. Untuk perintah lain, tekan Ctrl+C "
+                     "dulu: semua server berhenti." % (typed, self.name_keys()))
         elif number not in self.processes and keys.group(1):
-            self.say("Server %d tidak berjalan. %s" % (number, START_IT.format(number)))
+            self.say("Server %d sedang tidak berjalan. %s" % (number, START_IT.format(number)))
         elif keys.group(1):
             self.pause_or_resume(number)
         elif number in self.processes:
@@ -557,7 +558,7 @@ def check(levels, folder):
         for line in fault.printed:
             say_line("  Terminal Server %d: %s" % (fault.number, line))
     for fault in faults:
-        say_line("Server %d bermasalah: %s %s" % (fault.number, fault.file, fault.text) if fault.number else
+        say_line("Server %d bermasalah: %s: %s" % (fault.number, fault.file, fault.text) if fault.number else
                  "%s: %s" % (folder or FOLDER, fault.text))
     show("FAILED" if faults else "OK")
     return 1 if faults else 0
@@ -594,7 +595,7 @@ def check_each(levels, folder, table):
     if len(rows) < len(names):
         say_line("dihentikan; %d folder belum diperiksa" % (len(names) - len(rows)))
     if others:
-        say_line("dilewati karena bukan folder: " + short(", ".join(others)))
+        say_line("dilewati karena bukan folder (ZIP: ekstrak dulu): " + short(", ".join(others)))
     good = [row for row in rows if row[1] == "OK"]
     show("%d dari %d OK" % (len(good), len(rows)))
     return 0 if good and len(good) == len(names) else 1
@@ -911,7 +912,7 @@ class Trial:
         """A Fault if a server of the kit's shape has met a mistake of its own, which a caller takes for any error."""
         for number in reversed(self.handed_in):
             if number in self.consoles and MISTAKE.search(self.consoles[number].end):
-                raise Fault(number, "tidak berjalan sampai selesai ketika server berikutnya gagal")
+                raise Fault(number, "gagal di tengah jalan ketika server berikutnya gagal")
 
     def try_claims(self, callers, what):
         """Send a name to each caller. One that answers success is at fault; any error is right."""
@@ -921,8 +922,8 @@ class Trial:
             except Fault:
                 answer = None
             if answer:
-                raise Fault(number, "menjawab %s, padahal %s. \"success\" hanya boleh dijawab kalau semua server "
-                            "berhasil" % (short(answer), what))
+                raise Fault(number, "menjawab %s, padahal %s. Jawaban \"success\" hanya boleh dikirim kalau "
+                            "semua server berhasil" % (short(answer), what))
 
     # servers
 
@@ -999,8 +1000,8 @@ class Trial:
         except subprocess.TimeoutExpired:
             pass
         if isinstance(error, ConnectionRefusedError) and number not in self.answered:
-            return ("dalam %d detik tidak membuka port %d (dari --port). Mungkin nomor port-nya ditulis "
-                    "langsung di dalam kode, atau program tertahan sebelum itu" % (START_SECONDS, self.ports[number]))
+            return ("dalam %d detik tidak membuka port %d (dari --port). Mungkin nomor port-nya ditulis langsung di dalam "
+                    "kode, atau program tertahan sebelum port dibuka" % (START_SECONDS, self.ports[number]))
         for kind, text in NO_ANSWER:
             if isinstance(error, kind):
                 return text

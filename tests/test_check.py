@@ -405,7 +405,7 @@ def test_a_fault_is_a_line_with_the_file_and_what_python_says_is_shown_without_f
     line = 1 + open_and_read(file).split(b"def do_POST")[0].count(b"\n")
     assert status == 1 and lines[-1] == "FAILED"
     assert lines[0] == '  Terminal Server 3:   File "%s", line %d' % (file, line)
-    assert lines[-2].startswith("Server 3 bermasalah: %s " % file)
+    assert lines[-2].startswith("Server 3 bermasalah: %s: " % file)
     assert "SyntaxError: " in lines[-2] and lines[-2].endswith("(baris %d)" % line)
     assert not any("runpy" in line or "common.py" in line or "Traceback" in line for line in lines)
 
@@ -509,7 +509,7 @@ def test_copies_and_what_is_no_folder_are_said(tmp_path):
     assert lines[:4] == ["OK      ani    server3.py", "OK      budi   server3.py: server3.py sama dengan ani",
                          "OK      citra  server3.py: tidak diubah; jawaban.txt sama dengan ani", "OK      dewi   server3.py: tidak diubah"]
     assert [line.partition("; sama dengan ")[2] for line in lines[4:8]] == ["", "eka", "", "gita"]
-    assert lines[8:] == ["dilewati karena bukan folder: iwan.zip", "4 dari 8 OK"] and status == 1
+    assert lines[8:] == ["dilewati karena bukan folder (ZIP: ekstrak dulu): iwan.zip", "4 dari 8 OK"] and status == 1
 
 
 def test_each_of_a_folder_that_is_not_there_is_a_sentence(tmp_path):

@@ -323,6 +323,7 @@ def test_an_exercise_ends_as_its_answer_says(runs, kit, folder, name, expected):
     kit.start()
     if folder == "latihan3":
         assert kit.post(2, "[1]") == (200, '{"status":"success","data":[1]}')
+        assert kit.post(2, "{}") == (200, '{"status":"success","data":{}}')
         kit.log.unlink()
     kit.stop(3)
     assert expected in kit.send(name)[1] and kit.lines() == []

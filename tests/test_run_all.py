@@ -437,7 +437,7 @@ def test_a_server_that_hangs_ends_with_its_key_and_is_started_anew(run, number):
     assert gone([one.ports[number]])
     one.wait_for("run_all: Server %d dihentikan." % number)
     one.type("p%d" % number)
-    one.wait_for("run_all: Server %d tidak berjalan." % number)
+    one.wait_for("run_all: Server %d sedang tidak berjalan." % number)
     one.type("%d" % number)
     one.wait_for("Server %d siap di" % number, times=2)
     assert one.send() == SENT
