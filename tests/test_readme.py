@@ -184,7 +184,7 @@ SOLUTIONS = {  # folder: [(file, how the lines begin that are replaced, the line
     "latihan5": [
         ("server2.py", "import sys", [None, "import time"]),
         ("server2.py", "    file_get_contents(LOG_URL", TRY_LOG + [
-            "        time.sleep(1.5)", "        " + CALL % ("LOG_URL", 3)])],
+            "        time.sleep(1)", "        " + CALL % ("LOG_URL", 3)])],
 }
 SOLUTIONS["budi_santoso"] = SOLUTIONS["latihan1"] + SOLUTIONS["latihan3"]
 
