@@ -266,7 +266,7 @@ def open_and_read(path):
         return file.read()
 
 
-MISTYPED = kits("server3.py").replace(b"json_encode(data) +", b"json_encode(dta) +")
+MISTYPED = kits("server3.py").replace(b"json_encode(data) +", b"json_encode(kosong) +")
 FOLDERS["13 galat kalau Server 3 gagal"] = {"server2.py": kits("server2.py").replace(
     b'    file_get_contents(LOG_URL, False, context, server="Server 3", expected="logged")\n',
     b'    try:\n        file_get_contents(LOG_URL, False, context, server="Server 3", expected="logged")\n'
@@ -275,7 +275,7 @@ FOLDERS["13 isian yang tidak ada"] = {
     "server1.py": kits("server1.py").replace(b'"nama": post', b'"kelas": post["kelas"], "nama": post')}, "FAILED", "server1.py", (
     "Mungkin isian itu tidak ada di formulirnya")
 FOLDERS["13 salah ketik"] = {"server2.py": SERVERS[2], "server3.py": MISTYPED}, "FAILED", "server3.py", (
-    "NameError: name 'dta' is not defined (baris %d); server2.py OK" % (MISTYPED.split(b"(dta)")[0].count(b"\n") + 1))
+    "NameError: name 'kosong' is not defined (baris %d); server2.py OK" % (MISTYPED.split(b"(kosong)")[0].count(b"\n") + 1))
 
 
 class Run:
