@@ -74,7 +74,7 @@ def main():
     parser.add_argument("--csv", metavar="FILE", help="with --each: write a table, too")
     options = parser.parse_args()
     if options.each and (options.folder or not options.check) or options.csv and not options.each:
-        fail("--each dipakai bersama --check, tanpa --from; --csv dipakai bersama --each.")
+        fail("--each harus dipakai bersama --check, tanpa --from; --csv dipakai bersama --each.")
     if options.check:
         levels = [options.level] if options.level else list(LEVELS)
         return check_each(levels, options.each, options.csv) if options.each else check(levels, options.folder)
@@ -360,7 +360,7 @@ class Terminal:
         for number, process in self.processes.items():
             host = self.bind if number == 1 and self.bind != EVERYWHERE else LOOPBACK
             if not common.is_up(process, self.ports[number], host, MAX_START):
-                self.say("Server %d gagal dijalankan%s: %s. Lihat pesan di atas; server lain dihentikan."
+                self.say("Server %d gagal dijalankan%s: %s. Lihat pesan di atas; server lain ikut dihentikan."
                          % (number, self.how_ended(process), self.commands[number][0]))
                 return False
         return len(self.processes) == len(self.commands)
@@ -411,7 +411,7 @@ class Terminal:
         if number not in self.commands:
             typed = key if len(key) <= 20 else key[:20] + " ..."
             self.say("\"%s\" tidak dikenal. Ketik salah satu dari %s, lalu tekan Enter. Untuk perintah lain, tekan Ctrl+C "
-                     "dulu: semua server berhenti." % (typed, self.name_keys()))
+                     "dulu (semua server akan berhenti)." % (typed, self.name_keys()))
         elif number not in self.processes and keys.group(1):
             self.say("Server %d sedang tidak berjalan. %s" % (number, START_IT.format(number)))
         elif keys.group(1):
@@ -558,7 +558,7 @@ def check(levels, folder):
         for line in fault.printed:
             say_line("  Terminal Server %d: %s" % (fault.number, line))
     for fault in faults:
-        say_line("Server %d bermasalah: %s: %s" % (fault.number, fault.file, fault.text) if fault.number else
+        say_line("Server %d bermasalah (%s): %s" % (fault.number, fault.file, fault.text) if fault.number else
                  "%s: %s" % (folder or FOLDER, fault.text))
     show("FAILED" if faults else "OK")
     return 1 if faults else 0
@@ -897,7 +897,7 @@ class Trial:
         if not callers or last < 3 and self.patience.left < 7:  # slow, but right so far
             return
         self.stop(last)
-        self.try_claims(callers, "Server %d dihentikan" % last)
+        self.try_claims(callers, "Server %d sudah dihentikan" % last)
         if last < 3:
             return
         self.start(last, kit=True)
@@ -912,7 +912,7 @@ class Trial:
         """A Fault if a server of the kit's shape has met a mistake of its own, which a caller takes for any error."""
         for number in reversed(self.handed_in):
             if number in self.consoles and MISTAKE.search(self.consoles[number].end):
-                raise Fault(number, "gagal di tengah jalan ketika server berikutnya gagal")
+                raise Fault(number, "programnya berhenti karena exception ketika server berikutnya gagal")
 
     def try_claims(self, callers, what):
         """Send a name to each caller. One that answers success is at fault; any error is right."""
@@ -1059,7 +1059,7 @@ class Trial:
             if not form:
                 names = ", ".join(page.field_names())
                 raise Fault(1, "halamannya tidak punya formulir dengan isian nama; %s"
-                            % ("isian yang ada: " + short(names) if names else "tidak ada isian lain"))
+                            % ("isian yang ada: " + short(names) if names else "tidak ada isian sama sekali"))
             name, address, body, content_type = form.filled(name, url(1, self.ports))
             if not address.startswith("http://127.0.0.1:%d/" % self.ports[1]):
                 raise Fault(1, "formulirnya dikirim ke %s; seharusnya ke %s. Mungkin URL-nya ditulis langsung di dalam kode"
@@ -1197,7 +1197,7 @@ def look_at(log, at_start, before, name):
                 "lain, atau penulisannya terlambat")
     found = short(" dan ".join(full))
     if lines[-1]:
-        return "baris baru di log.txt tidak diakhiri ganti baris: " + found
+        return "baris baru di log.txt tidak diakhiri dengan akhir baris: " + found
     if len(full) > 1:
         return "log.txt bertambah lebih dari satu baris: " + found
     try:

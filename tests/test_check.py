@@ -152,7 +152,7 @@ WRONG = [
     ("an overwritten log", 3, [('open(LOG, "a")', 'open(LOG, "w")')], 'Mungkin dibuka dengan "w"'),
     ("a log emptied at the start", 3, [("def call", "open(LOG, 'w').close()\n\ndef call")], "yang lama hilang"),
     ("a line twice", 3, [(WRITE, WRITE + WRITE)], "lebih dari satu baris"),
-    ("no newline", 3, [(' + "\\n")', ")")], "tidak diakhiri ganti baris"),
+    ("no newline", 3, [(' + "\\n")', ")")], "tidak diakhiri dengan akhir baris"),
     ("no JSON", 3, [("json.dumps(data)", "str(data)")], "bukan JSON"),
     ("letters lost", 3, [("json.dumps(data)", "json.dumps(data['nama'].encode('ascii', 'replace').decode())")], "\\u0141"),
     ("a name cut", 3, [("json.dumps(data)", "json.dumps(data['nama'][:100])")], "tidak memuat nama"),
@@ -183,7 +183,7 @@ WRONG = [
     ("claims success when nobody is there", 2, [
         ("except OSError:\n                logged = False",
          "except OSError as error:\n                logged = not isinstance(error, urllib.error.HTTPError)")],
-     "padahal Server 3 dihentikan"),
+     "padahal Server 3 sudah dihentikan"),
     ("does not call", 2, [('LEVEL == "4"', "False")], "tidak bertambah"),
     ("its own URL", 2, [("request = urllib.request.Request(URL", 'request = urllib.request.Request("http://127.0.0.1:9/"')],
      "--log-url"),
@@ -197,9 +197,9 @@ WRONG = [
     ("a NameError", 2, [("        data = json", "        data = jason")], "NameError: name 'jason' is not defined"),
     ("no field nama", 1, [('name="nama"', 'name="name"')], "isian yang ada: name"),
     ("does not ask", 1, [("            return call(data)", "            return json.dumps({'status': 'success', 'data': data and json.loads("
-                          "data.decode()), 'message': 'Server 2 aktif'})")], "padahal Server 2 dihentikan"),
+                          "data.decode()), 'message': 'Server 2 aktif'})")], "padahal Server 2 sudah dihentikan"),
     ("claims what is not so", 1, [('return "Gagal: %s" % error', "return json.dumps({'status': 'success', 'data': data and json."
-                                   "loads(data.decode())})")], "padahal Server 2 dihentikan"),
+                                   "loads(data.decode())})")], "padahal Server 2 sudah dihentikan"),
     ("shows nothing", 1, [("html.escape(response)", '"Terkirim"')], "Terkirim"),
     ("shows it to nobody", 1, [('"<pre>" + html.escape(response) + "</pre>"',
                                 '"<script>x = " + response + "</script><!-- " + response + " -->"')], "seharusnya jawaban"),
@@ -405,7 +405,7 @@ def test_a_fault_is_a_line_with_the_file_and_what_python_says_is_shown_without_f
     line = 1 + open_and_read(file).split(b"def do_POST")[0].count(b"\n")
     assert status == 1 and lines[-1] == "FAILED"
     assert lines[0] == '  Terminal Server 3:   File "%s", line %d' % (file, line)
-    assert lines[-2].startswith("Server 3 bermasalah: %s: " % file)
+    assert lines[-2].startswith("Server 3 bermasalah (%s): " % file)
     assert "SyntaxError: " in lines[-2] and lines[-2].endswith("(baris %d)" % line)
     assert not any("runpy" in line or "common.py" in line or "Traceback" in line for line in lines)
 
