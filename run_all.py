@@ -439,7 +439,7 @@ class Terminal:
         """Let a server hang, or go on if it does."""
         if number in self.paused:
             self.paused.remove(number)
-            self.say("Server {0} membalas lagi. Permintaan yang masuk selama Server {0} macet juga diproses.".format(number))
+            self.say("Server {0} membalas lagi.".format(number))
             common.resume(self.processes[number])
         else:
             self.paused.add(number)

@@ -329,6 +329,13 @@ def test_an_exercise_ends_as_its_answer_says(runs, kit, folder, name, expected):
     assert expected in kit.send(name)[1] and kit.lines() == []
 
 
+def test_what_the_log_gets_in_the_first_exercise(runs, kit):
+    kit.files = run_all.find_files(os.path.join(runs.folder, "latihan1"))
+    kit.start(3)
+    assert kit.post(3, "[1]") == (200, '{"status":"logged"}')
+    assert re.match(rb'{"waktu":"\d\d:\d\d:\d\d","data":\[1\]}$', kit.lines()[0])
+
+
 def test_a_second_try_while_server_3_hangs_is_logged_twice(runs, kit):
     kit.files = run_all.find_files(os.path.join(runs.folder, "latihan5"))
     kit.start()
