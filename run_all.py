@@ -109,7 +109,7 @@ def find_files(folder):
     files = {number: os.path.join(place if number in numbers else FOLDER, "server%d.py" % number) for number in PATHS}
     for path in files.values():
         if not os.path.isfile(path):
-            fail("file %s tidak ada. Salin lagi ke folder itu." % path)
+            fail("File %s tidak ada. Salin lagi file itu ke foldernya." % path)
     return files
 
 
@@ -209,7 +209,7 @@ def choose_ports(options, numbers, bind):
         port = taken(options.port, numbers, bind)
     if port:
         free = next(other for other in range(PORT + 10, 65000, 10) if not taken(other, numbers, bind))
-        fail("port %d tidak dapat dipakai. Mungkin run_all yang lain atau program lain masih memakainya. Hentikan dulu "
+        fail("Port %d tidak dapat dipakai. Mungkin run_all yang lain atau program lain masih memakainya. Hentikan dulu "
              "program itu, atau jalankan perintah ini: %s" % (port, command_line(same_options(options, free))))
     return {number: options.port + number - 1 for number in numbers}
 
@@ -410,7 +410,7 @@ class Terminal:
         number = int(keys.group(2)) if keys else 0
         if number not in self.commands:
             typed = key if len(key) <= 20 else key[:20] + " ..."
-            self.say("\"%s\" tidak dikenal. Ketik salah satu dari %s, lalu tekan Enter. Untuk perintah lain, tekan Ctrl+C "
+            self.say("\"%s\" tidak dikenal. Yang bisa diketik: %s. Untuk perintah lain, tekan Ctrl+C "
                      "dulu (semua server akan berhenti)." % (typed, self.name_keys()))
         elif number not in self.processes and keys.group(1):
             self.say("Server %d sedang tidak berjalan. %s" % (number, START_IT.format(number)))
@@ -524,14 +524,19 @@ SLOTS = threading.Semaphore(6)  # trials at the same time, of three servers each
 
 
 class Fault(Exception):
-    """What is wrong with a server, or with the hand-in (number None): the end of a sentence about it."""
+    """What is wrong with a server, or with the hand-in (number None): the end of a sentence, and a guess at the cause."""
 
-    def __init__(self, number, text):
+    def __init__(self, number, text, guess=""):
         super().__init__(text)
         self.number = number
         self.text = text
+        self.guess = guess
         self.file = ""
         self.printed = []  # lines
+
+    def said(self):
+        """The whole of it."""
+        return self.text + (". " + self.guess if self.guess else "")
 
 
 class Patience:
@@ -558,8 +563,8 @@ def check(levels, folder):
         for line in fault.printed:
             say_line("  Terminal Server %d: %s" % (fault.number, line))
     for fault in faults:
-        say_line("Server %d bermasalah (%s): %s" % (fault.number, fault.file, fault.text) if fault.number else
-                 "%s: %s" % (folder or FOLDER, fault.text))
+        say_line("Server %d bermasalah (%s): %s" % (fault.number, fault.file, fault.said()) if fault.number else
+                 "%s: %s" % (folder or FOLDER, fault.said()))
     show("FAILED" if faults else "OK")
     return 1 if faults else 0
 
@@ -569,7 +574,7 @@ def check_each(levels, folder, table):
     try:
         names = [name for name in sorted(os.listdir(folder)) if not name.startswith((".", "__"))]
     except OSError as error:
-        fail("%s: %s" % (folder, error.strerror))
+        fail("Folder %s tidak dapat dibuka: %s" % (folder, error.strerror))
     if table:
         write_table(table, [])  # says now if it can't be written
     others = [name for name in names if not os.path.isdir(os.path.join(folder, name))]
@@ -608,12 +613,12 @@ def mark(levels, folder, name):
     notes = [label(file, files) + "tidak diubah" for file in files if is_kits(file)]
     if not faults:
         return name, "OK", " ".join(os.path.relpath(file, inside) for file in files), notes, files
-    wrong = [os.path.relpath(fault.file, inside) if fault.number else "(semua)" for fault in faults]
-    more = ["%s: %s" % (file, fault.text) for file, fault in zip(wrong[1:], faults[1:])]
-    if "(semua)" not in wrong:  # each file was tried among the kit's
+    wrong = [os.path.relpath(fault.file, inside) if fault.number else "(folder)" for fault in faults]
+    more = ["%s: %s" % (file, fault.said()) for file, fault in zip(wrong[1:], faults[1:])]
+    if "(folder)" not in wrong:  # each file was tried among the kit's
         bad = [fault.file for fault in faults]
         more += [label(file, files) + "OK" for file in files if file not in bad and not is_kits(file)]
-    return name, "FAILED", wrong[0], [faults[0].text] + more + notes, files
+    return name, "FAILED", wrong[0], [faults[0].said()] + more + notes, files
 
 
 def find_copies(name, files, seen):
@@ -888,12 +893,8 @@ class Trial:
 
     def try_failure(self, last, callers):
         """While the last server fails, no caller may claim a success; when Server 3 is back, names go through."""
-        if last == 3 and 3 not in self.handed_in:  # the kit's answers an error if its log is a folder
-            os.rename(self.log, self.log + ".old")
-            os.mkdir(self.log)
-            self.try_claims(callers, "Server 3 gagal")
-            os.rmdir(self.log)
-            os.rename(self.log + ".old", self.log)
+        if last == 3:
+            self.try_without_log(callers)
         if not callers or last < 3 and self.patience.left < 7:  # slow, but right so far
             return
         self.stop(last)
@@ -908,11 +909,33 @@ class Trial:
                 fault.text = "setelah Server %d dihentikan lalu dijalankan lagi: %s" % (last, fault.text)
                 raise
 
+    def try_without_log(self, callers):
+        """While log.txt is a folder, Server 3 may not answer logged, nor a caller a success."""
+        try:
+            os.rename(self.log, self.log + ".old")
+        except OSError:  # on Windows, a hand-in that holds it open
+            return
+        os.mkdir(self.log)
+        if 3 not in self.handed_in:
+            self.try_claims(callers, "Server 3 gagal")
+        else:
+            name = new_names()[0]()
+            try:
+                answer = self.ask(3, body=to_json({"nama": name}).encode())[2]
+            except Fault:  # no answer: it claims nothing
+                answer = ""
+            with open(self.log + ".old", "rb") as file:  # one that holds it open goes on writing there
+                logged = name.encode() in file.read()
+            if from_json(answer).get("status") == "logged" and not logged:
+                raise Fault(3, "menjawab %s, padahal log.txt tidak dapat ditulis" % short(answer))
+        remove(self.log)
+        os.rename(self.log + ".old", self.log)
+
     def look_for_mistakes(self):
         """A Fault if a server of the kit's shape has met a mistake of its own, which a caller takes for any error."""
         for number in reversed(self.handed_in):
             if number in self.consoles and MISTAKE.search(self.consoles[number].end):
-                raise Fault(number, "programnya berhenti karena exception ketika server berikutnya gagal")
+                raise Fault(number, "programnya gagal (exception) ketika server berikutnya gagal")
 
     def try_claims(self, callers, what):
         """Send a name to each caller. One that answers success is at fault; any error is right."""
@@ -1047,8 +1070,8 @@ class Trial:
             expected["data"] = {"nama": name}
             right = right and isinstance(answer.get("data"), dict) and answer["data"].get("nama") == name
         if not right:
-            raise Fault(number, "menjawab %d %s; seharusnya 200 %s. %s" % (
-                status, short(text) or "(kosong)", short(to_json(expected)), usual_cause(number, status, text, answer)))
+            raise Fault(number, "menjawab %d %s; seharusnya 200 %s" % (
+                status, short(text) or "(kosong)", short(to_json(expected))), usual_cause(number, status, text, answer))
         return text
 
     def submit(self, name):
@@ -1076,10 +1099,10 @@ class Trial:
                 right = isinstance(data, dict) and data.get("nama") == name
             if right and answer.get("status") == "success" and status == 200:
                 return name, to_json(answer)
-        text = to_json(answers[-1]) if answers else "teks " + (page.shown() or "(kosong)")
+        text = to_json(answers[-1]) if answers else "teks \"%s\"" % page.shown()
         cause = usual_cause(1, status, page.shown(), answers[-1] if answers else {})
-        raise Fault(1, "halamannya (status %d) menampilkan %s; seharusnya jawaban Server 2: %s. %s"
-                    % (status, short(text), short(to_json(expected)), cause))
+        raise Fault(1, "halamannya (status %d) menampilkan %s; seharusnya jawaban Server 2: %s"
+                    % (status, short(text), short(to_json(expected))), cause)
 
     def browse(self, address, body=None, content_type=None):
         """(status, Page) at the address; redirects are followed, as a browser does."""
@@ -1105,7 +1128,7 @@ class Trial:
         if any(self.processes[number].poll() is not None for number in self.processes if number not in self.handed_in):
             raise BadLuck()
         behind = [number for number in self.handed_in if number > seen.number]
-        return Fault((behind or self.handed_in)[0], "menyebabkan Server %d yang asli gagal: %s" % (seen.number, seen.text))
+        return Fault((behind or self.handed_in)[0], "menyebabkan Server %d yang asli gagal: %s" % (seen.number, seen.said()))
 
     def explain(self, fault):
         """Add to the Fault what its program printed, and name the error in it."""
@@ -1117,7 +1140,7 @@ class Trial:
         if errors:  # not of a connection that the check itself has broken
             places = re.findall(r'File "([^"]*)", line (\d+)', text)
             own = [line for file, line in places if file.endswith("server%d.py" % fault.number)]
-            fault.text += ". Pesan dari Python: " + short(errors[-1]) + (" (baris %s)" % own[-1] if own else "")
+            fault.guess = "Pesan dari Python: " + short(errors[-1]) + (" (baris %s)" % own[-1] if own else "")
 
 
 NO_ANSWER = [
@@ -1125,7 +1148,7 @@ NO_ANSWER = [
     (socket.timeout, "tidak membalas dalam beberapa detik"),
     (common.TooLong, "jawabannya terlalu panjang: mungkin ditulis tanpa henti"),
     (IncompleteRead, "jawabannya terputus: lebih pendek daripada Content-Length-nya"),
-    (ConnectionRefusedError, "tidak menerima koneksi lagi"),
+    (ConnectionRefusedError, "tidak lagi menerima koneksi"),
     (OSError, "menutup koneksi tanpa menjawab"),
 ]
 
@@ -1146,7 +1169,7 @@ def usual_cause(number, status, text, answer):
     if not answer and number > 1:
         return "Itu bukan objek JSON"
     if number == 2 and word == "error":
-        return "Padahal Server 3 sedang berjalan. Mungkin URL-nya bukan dari --log-url, atau yang dikirim bukan JSON"
+        return "Server 3 sedang berjalan, jadi mungkin URL-nya tidak diambil dari --log-url, atau yang dikirim bukan JSON"
     if number > 1 and word != WORDS[number]:
         return "Statusnya %s, bukan \"%s\"" % (short(to_json(word)), WORDS[number])
     if number > 1 and status != 200:
@@ -1197,7 +1220,7 @@ def look_at(log, at_start, before, name):
                 "lain, atau penulisannya terlambat")
     found = short(" dan ".join(full))
     if lines[-1]:
-        return "baris baru di log.txt tidak diakhiri dengan akhir baris: " + found
+        return "baris baru di log.txt tidak diakhiri dengan tanda ganti baris: " + found
     if len(full) > 1:
         return "log.txt bertambah lebih dari satu baris: " + found
     try:

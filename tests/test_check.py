@@ -99,6 +99,7 @@ SERVERS = {
 }
 LENGTH = '        self.send_header("Content-Length", str(len(body)))\n'
 WRITE = '            file.write(json.dumps(data) + "\\n")\n'
+OPEN = '        with open(LOG, "a") as file:\n'
 OUT = '        self.wfile.write(body)\n'
 LOGGED = '''        self.answer('{"status": "logged"}')\n'''
 BEGIN = "import html,"
@@ -141,6 +142,8 @@ RIGHT = [
          "        Handler.last = self.ask(json.dumps(data).encode())\n        self.send_response(303)\n"
          "        self.send_header('Location', '/')\n        self.end_headers()"),
         ('else ""', 'else getattr(self, "last", "")')]),
+    ("holds the log open", 3, [(OPEN + WRITE, '        FILE.write(json.dumps(data) + "\\n")\n        FILE.flush()\n'),
+                               ("def call", "FILE = open(LOG, 'a')\n\ndef call")]),
     ("a child that stays", 3, [("LEVEL =", "import subprocess\nsubprocess.Popen([sys.executable, '-c', 'import time; "
                                            "time.sleep(60)'])\nLEVEL =")]),
 ]
@@ -148,11 +151,14 @@ RIGHT = [
 WRONG = [
     ("ok for logged", 3, [('"logged"', '"ok"')], 'Statusnya "ok", bukan "logged"'),
     ("status 201", 3, [("status=200", "status=201")], "201"),
+    ("logged though it can't write", 3, [
+        (OPEN + WRITE, "        try:\n    " + OPEN + "    " + WRITE + "        except OSError:\n            pass\n")],
+     "padahal log.txt tidak dapat ditulis"),
     ("a constant name", 3, [("json.dumps(data)", 'json.dumps({"nama": "Budi"})')], "tidak memuat nama"),
     ("an overwritten log", 3, [('open(LOG, "a")', 'open(LOG, "w")')], 'Mungkin dibuka dengan "w"'),
     ("a log emptied at the start", 3, [("def call", "open(LOG, 'w').close()\n\ndef call")], "yang lama hilang"),
     ("a line twice", 3, [(WRITE, WRITE + WRITE)], "lebih dari satu baris"),
-    ("no newline", 3, [(' + "\\n")', ")")], "tidak diakhiri dengan akhir baris"),
+    ("no newline", 3, [(' + "\\n")', ")")], "tidak diakhiri dengan tanda ganti baris"),
     ("no JSON", 3, [("json.dumps(data)", "str(data)")], "bukan JSON"),
     ("letters lost", 3, [("json.dumps(data)", "json.dumps(data['nama'].encode('ascii', 'replace').decode())")], "\\u0141"),
     ("a name cut", 3, [("json.dumps(data)", "json.dumps(data['nama'][:100])")], "tidak memuat nama"),
@@ -210,10 +216,10 @@ WRONG = [
     ("a page in Latin-1", 1, [('["nama"][0]}', '["nama"][0].encode().decode("latin-1")}')], "ada huruf yang berubah"),
 ]
 FOLDERS = {  # name: ({path: text, None for the kit's}, verdict, file, reason)
-    "00 kosong": ({}, "FAILED", "(semua)", "folder itu kosong"),
-    "01 lain": ({"tugas.py": SERVERS[3]}, "FAILED", "(semua)", "isinya: tugas.py"),
+    "00 kosong": ({}, "FAILED", "(folder)", "folder itu kosong"),
+    "01 lain": ({"tugas.py": SERVERS[3]}, "FAILED", "(folder)", "isinya: tugas.py"),
     "02 lebih dalam": ({"tugas/server3.py": SERVERS[3]}, "OK", os.path.join("tugas", "server3.py"), ""),
-    "03 dua": ({"a/server3.py": SERVERS[3], "b/server3.py": SERVERS[3]}, "FAILED", "(semua)", "server3.py: a, b"),
+    "03 dua": ({"a/server3.py": SERVERS[3], "b/server3.py": SERVERS[3]}, "FAILED", "(folder)", "server3.py: a, b"),
     "04 tidak diubah": ({"server3.py": None}, "OK", "server3.py", "tidak diubah"),
     "04 tidak semua diubah": ({"server2.py": None, "server3.py": ""}, "FAILED", "server3.py", "; server2.py tidak diubah"),
     "05 modul": ({"server3.py": SERVERS[3].replace("json.dumps(data)", "tulis(data)").replace(BEGIN, "from isi import tulis\n" + BEGIN),

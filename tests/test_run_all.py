@@ -213,7 +213,7 @@ def test_a_taken_port_is_named(run):
         assert one.status() == 1
         start, sentence = one.text().splitlines()
         assert start.startswith("run_all: Menjalankan Server 1, 2, dan 3 ")
-        assert sentence.startswith("run_all: port %d tidak dapat dipakai." % (base + i))
+        assert sentence.startswith("run_all: Port %d tidak dapat dipakai." % (base + i))
     for listener in listeners:
         listener.close()
 
