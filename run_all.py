@@ -373,7 +373,7 @@ class Terminal:
             self.say_who_can_come()
         self.say("Ketik {0} lalu tekan Enter untuk menghentikan Server {0}; ulangi untuk menjalankannya lagi.".format(last))
         self.say("Ketik p{0} lalu tekan Enter untuk membuat Server {0} macet (tidak membalas); "
-                 "ulangi supaya membalas lagi.".format(last))
+                 "ulangi supaya Server {0} membalas lagi.".format(last))
         self.say("Untuk server lain, caranya sama. Yang bisa diketik: %s." % self.name_keys())
         self.say("Jangan tutup terminal ini. Ctrl+C menghentikan semua server.")
 
@@ -445,7 +445,7 @@ class Terminal:
             self.paused.add(number)
             common.pause(self.processes[number])
             self.say("Server {0} macet: menerima koneksi, tetapi tidak membalas. "
-                     "Supaya membalas lagi, ketik p{0} lalu tekan Enter.".format(number))
+                     "Supaya Server {0} membalas lagi, ketik p{0} lalu tekan Enter.".format(number))
 
     def how_ended(self, process):
         """The exit status of a process, in brackets; or that it has not come up yet."""
@@ -558,7 +558,7 @@ def check(levels, folder):
     try:
         files, faults = judge(levels, folder, say_line)
     except KeyboardInterrupt:
-        faults = [Fault(None, "dihentikan dengan Ctrl+C.")]
+        faults = [Fault(None, "pemeriksaan dihentikan dengan Ctrl+C.")]
     for fault in faults:
         for line in fault.printed:
             say_line("  Terminal Server %d: %s" % (fault.number, line))
@@ -598,7 +598,7 @@ def check_each(levels, folder, table):
         archives = [name for name in others if name.lower().endswith((".zip", ".rar", ".7z"))]
         write_table(table, rows + [(name, "dilewati", "", "bukan folder: ekstrak dulu") for name in archives])
     if len(rows) < len(names):
-        say_line("dihentikan; %d folder belum diperiksa" % (len(names) - len(rows)))
+        say_line("pemeriksaan dihentikan; %d folder belum diperiksa" % (len(names) - len(rows)))
     if others:
         say_line("dilewati karena bukan folder (ZIP: ekstrak dulu): " + short(", ".join(others)))
     good = [row for row in rows if row[1] == "OK"]
@@ -1211,7 +1211,7 @@ def look_at(log, at_start, before, name):
         for size, last in at_start, before:
             file.seek(size - len(last))
             if file.read(len(last)) != last:
-                return "isi log.txt yang lama hilang. Mungkin dibuka dengan \"w\", bukan \"a\""
+                return "isi lama log.txt hilang. Mungkin dibuka dengan \"w\", bukan \"a\""
         new = file.read(100000)
     lines = new.decode("utf-8", "replace").split("\n")
     full = [line for line in lines if line.strip()]

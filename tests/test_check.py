@@ -156,7 +156,7 @@ WRONG = [
      "padahal log.txt tidak dapat ditulis"),
     ("a constant name", 3, [("json.dumps(data)", 'json.dumps({"nama": "Budi"})')], "tidak memuat nama"),
     ("an overwritten log", 3, [('open(LOG, "a")', 'open(LOG, "w")')], 'Mungkin dibuka dengan "w"'),
-    ("a log emptied at the start", 3, [("def call", "open(LOG, 'w').close()\n\ndef call")], "yang lama hilang"),
+    ("a log emptied at the start", 3, [("def call", "open(LOG, 'w').close()\n\ndef call")], "isi lama log.txt hilang"),
     ("a line twice", 3, [(WRITE, WRITE + WRITE)], "lebih dari satu baris"),
     ("no newline", 3, [(' + "\\n")', ")")], "tidak diakhiri dengan tanda ganti baris"),
     ("no JSON", 3, [("json.dumps(data)", "str(data)")], "bukan JSON"),
@@ -545,7 +545,7 @@ def test_ctrl_c_says_how_many_there_were_and_leaves_nothing(tmp_path):
     begin = time.monotonic()
     one.process.send_signal(signal.SIGINT)
     status, lines = one.end()
-    assert status == 1 and lines == ["dihentikan; 2 folder belum diperiksa", "1 dari 1 OK"]
+    assert status == 1 and lines == ["pemeriksaan dihentikan; 2 folder belum diperiksa", "1 dari 1 OK"]
     assert time.monotonic() < begin + 4
 
 
