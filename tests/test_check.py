@@ -281,7 +281,8 @@ FOLDERS["13 isian yang tidak ada"] = {
     "server1.py": kits("server1.py").replace(b'"nama": post', b'"kelas": post["kelas"], "nama": post')}, "FAILED", "server1.py", (
     "Mungkin isian itu tidak ada di formulirnya")
 FOLDERS["13 salah ketik"] = {"server2.py": SERVERS[2], "server3.py": MISTYPED}, "FAILED", "server3.py", (
-    "NameError: name 'kosong' is not defined (baris %d); server2.py OK" % (MISTYPED.split(b"(kosong)")[0].count(b"\n") + 1))
+    '{"status":"logged"}. Pesan dari Python: NameError: name \'kosong\' is not defined (baris %d); server2.py OK'
+    % (MISTYPED.split(b"(kosong)")[0].count(b"\n") + 1))
 
 
 class Run:
