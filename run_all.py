@@ -624,11 +624,10 @@ def mark(levels, folder, name):
 def find_copies(name, files, seen):
     """Which of a folder's files, jawaban.txt too, a folder before it has. seen: {program or text: that folder's name}."""
     texts = [os.path.join(os.path.dirname(file), "jawaban.txt") for file in files[:1]]
-    texts = [file for file in texts if read_answers(file)]
-    contents = [(file, read_program(file)) for file in files if not is_kits(file)]
-    contents += [(file, read_answers(file)) for file in texts]
+    answers = [(file, words) for file, words in zip(texts, map(read_answers, texts)) if words]
+    contents = [(file, read_program(file)) for file in files if not is_kits(file)] + answers
     firsts = [(file, seen.setdefault(content, name)) for file, content in contents]
-    return [label(file, files + texts) + "sama dengan " + first for file, first in firsts if first != name]
+    return [label(file, files + answers) + "sama dengan " + first for file, first in firsts if first != name]
 
 
 def label(file, files):
@@ -791,29 +790,22 @@ def give_up():
 
 
 def take_ports(numbers):
-    """({number: port}, [socket, ...]): free ports, which no other trial has had, and what holds them against other checks.
+    """({number: port}, ExitStack): free ports, which no other trial has had, and what holds them against other checks.
 
-    The sockets are UDP's: the ports remain free for the servers.
+    Sockets of UDP hold them: the ports remain free for the servers.
     """
     while True:
         ports = common.free_ports(len(numbers))
-        held = [socket.socket(type=socket.SOCK_DGRAM) for _ in ports]
-        try:
-            for one, port in zip(held, ports):
-                one.bind((LOOPBACK, port))
+        with contextlib.ExitStack() as held:
+            try:
+                for port in ports:
+                    held.enter_context(socket.socket(type=socket.SOCK_DGRAM)).bind((LOOPBACK, port))
+            except OSError:  # another check holds it
+                continue
             with LOCK:
                 if USED_PORTS.isdisjoint(ports):
                     USED_PORTS.update(ports)
-                    return dict(zip(numbers, ports)), held
-        except OSError:  # another check holds it
-            pass
-        close_all(held)
-
-
-def close_all(sockets):
-    """Close the sockets."""
-    for one in sockets:
-        one.close()
+                    return dict(zip(numbers, ports)), held.pop_all()
 
 
 def new_names():
@@ -866,7 +858,7 @@ class Trial:
         finally:
             self.stop_all()
             remove(self.folder)
-            close_all(self.held)
+            self.held.close()
             with LOCK:
                 TRIALS.discard(self)
 
@@ -921,12 +913,12 @@ class Trial:
         else:
             name = new_names()[0]()
             try:
-                answer = self.ask(3, body=to_json({"nama": name}).encode())[2]
+                answer = self.claim(3, name)
             except Fault:  # no answer: it claims nothing
-                answer = ""
+                answer = None
             with open(self.log + ".old", "rb") as file:  # one that holds it open goes on writing there
                 logged = name.encode() in file.read()
-            if from_json(answer).get("status") == "logged" and not logged:
+            if answer and not logged:
                 raise Fault(3, "menjawab %s, padahal log.txt tidak dapat ditulis" % short(answer))
         remove(self.log)
         os.rename(self.log + ".old", self.log)
@@ -1049,11 +1041,11 @@ class Trial:
         return answer
 
     def claim(self, number, name):
-        """The answer if it claims a success, else None."""
+        """The answer if it claims that all is well, else None."""
         if number == 1:
             return self.submit(name)[1]
         answer = self.ask(number, body=to_json({"nama": name}).encode())[2]
-        return answer if from_json(answer).get("status") == "success" else None
+        return answer if from_json(answer).get("status") == WORDS[number] else None
 
     def api_answer(self, answered, name, word, number=2):
         """The text of the answer of Server 2 or 3, if it is as it should be."""

@@ -497,7 +497,8 @@ def test_a_port_that_another_check_holds_is_not_taken(monkeypatch):
     monkeypatch.setattr(run_all.common, "free_ports", lambda count: drawn.append(count) or (
         [[free[0], numbers[3]], free[1:]][len(drawn) - 1]))
     again, also_held = run_all.take_ports([1, 2])
-    run_all.close_all(held + also_held)
+    held.close()
+    also_held.close()
     assert again == {1: free[1], 2: free[2]} and len(drawn) == 2
 
 
