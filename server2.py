@@ -1,24 +1,18 @@
 # SPDX-License-Identifier: 0BSD
-"""Server 2, the API: the tutorial's server2/api.php, one function for each listing.
+"""Server 2, the API: the tutorial's server2/api.php, a function for each level.
 
-Run:  python server2.py             (level 4; python server2.py --help shows the rest)
-Try:  curl http://127.0.0.1:8001/api.php
+Run:  python server2.py             (level 4; --help shows the options; Ctrl+C stops it)
+Try:  http://127.0.0.1:8001/api.php in a browser
 
-The levels come first, line for line as in PHP. Below are PHP's functions, as far as the levels need them,
-helpers, and the web server, which calls a level for each request and then sends what the level has echoed.
+From top to bottom: the levels, line by line as in PHP; PHP's functions that they call; the web server that calls them.
 """
-# all of this comes with Python, and most of it is for the web server at the end
 import argparse
 import json
 import os
-import re
 import socket
 import sys
-import threading
 import traceback
-from http.client import HTTPException
 from http.server import BaseHTTPRequestHandler
-from io import BufferedReader
 from socketserver import ThreadingTCPServer
 from urllib.error import URLError
 from urllib.request import HTTPHandler, OpenerDirector, Request
@@ -26,35 +20,35 @@ from urllib.request import HTTPHandler, OpenerDirector, Request
 NAME = "Server 2"
 PORT = 8001
 PATH = "/api.php"
-LOG_URL = "http://127.0.0.1:8002/log.php"  # PHP: localhost, which may also mean ::1, where nobody listens
+LOG_URL = "http://127.0.0.1:8002/log.php"  # PHP: localhost, which can also mean another address, ::1
 
 
-def level1():
-    """LEVEL 1: says that it is up. (At the other levels, too, if a browser only looks.)"""
-    header("Content-Type: application/json")
-    echo(json_encode({
+def level1(php_input):
+    """LEVEL 1: says that it is up. (Every level gets php://input, what the client sent; this one does not need it.)"""
+    # PHP: header('Content-Type: application/json');  answer() sends it
+    return json_encode({  # PHP: echo json_encode([
         "status": "success",
         "message": NAME + " aktif",  # Server 2 aktif
-    }))
+    })
 
 
-def level2():
-    """LEVEL 2: sends back what came. (PHP calls it $input; in Python, input is a function.)"""
-    header("Content-Type: application/json")
-    data = json_decode(file_get_contents("php://input"), True)
-    echo(json_encode({
+def level2(php_input):
+    """LEVEL 2: sends back what came. (PHP calls it $input. In Python, input is a function.)"""
+    # PHP: header('Content-Type: application/json');  answer() sends it
+    data = json_decode(php_input, True)  # PHP: json_decode(file_get_contents("php://input"), true)
+    return json_encode({  # PHP: echo json_encode([
         "status": "success",
         "data": data,
-    }))
+    })
 
 
-level3 = level2  # LEVEL 3 is new in Server 1 only (without (): the function itself)
+level3 = level2  # LEVEL 3 is new in Server 1 only
 
 
-def level4():
-    """LEVEL 4: logs at Server 3, then sends back what came."""
-    header("Content-Type: application/json")
-    data = json_decode(file_get_contents("php://input"), True)
+def level4(php_input):
+    """LEVEL 4: has Server 3 log what came, then sends it back."""
+    # PHP: header('Content-Type: application/json');  answer() sends it
+    data = json_decode(php_input, True)  # PHP: json_decode(file_get_contents("php://input"), true)
     # kirim ke Server 3: POST /log.php {"nama":"Budi"}
     options = {
         "http": {
@@ -64,279 +58,203 @@ def level4():
         },
     }
     context = stream_context_create(options)
-    # server and expected are not PHP's: whom we ask, and what the status has to be. If it is not, we end here
+    # PHP says success, whatever comes back. Here a Failure ends the level, unless that is {"status":"logged"}
     file_get_contents(LOG_URL, False, context, server="Server 3", expected="logged")
-    echo(json_encode({
+    return json_encode({  # PHP: echo json_encode([
         "status": "success",
         "data": data,
-    }))
+    })
 
 
-LEVELS = {1: level1, 2: level2, 3: level3, 4: level4}  # without (): the functions, not what they do
+LEVELS = {1: level1, 2: level2, 3: level3, 4: level4}  # without (): the functions, not what they return
+
+MAX_SILENCE = 3      # seconds that Server 3 may be silent; Server 1 waits 6 for us: if you call two, raise that
+MAX_REPLY = 2000000  # bytes; Server 3 has to answer less
 
 
-# ---- Limits ----
-
-MAX_BODY = 1000000    # bytes of a request
-MAX_REPLY = 2000000   # bytes of a reply of Server 3
-MAX_SILENCE = 3       # seconds that Server 3 may be silent; Server 1 waits 6 for us, so two calls are too many
-
-
-# ---- PHP's functions by name. Where PHP would go on with null or false, they raise Failure. ----
-
-# The client whose request is being answered: what it sent, and what is echoed for it. The web server answers several
-# clients at the same time, side by side: each in a thread. local() gives each thread a CLIENT of its own
-CLIENT = threading.local()
-
-
-def header(text):
-    """Notes the header of the answer. (There is one; PHP can have several.)"""
-    CLIENT.header = text
-
-
-def echo(text):
-    """Adds the text to the answer."""
-    CLIENT.echo += text
-
-
-def json_decode(body, associative):
-    """The data that the JSON in the body stands for. (associative is PHP's, and not used. {} stays {}.)"""
-    try:
-        return json.loads(body.decode())  # decode: bytes, which is what a network carries, into text
-    except (ValueError, RecursionError):  # no JSON; JSON with thousands of [ in each other
-        raise Failure(400, "Data yang dikirim bukan JSON yang valid.")
-
-
-def json_encode(data):
-    """The data as JSON text without blanks, as PHP's. (PHP also puts a backslash before each /.)"""
-    try:
-        return json.dumps(data, separators=(",", ":"), allow_nan=False)
-    except (ValueError, RecursionError):  # NaN or 1e999, which json.loads takes though JSON does not have them
-        raise Failure(400, "Data yang dikirim bukan JSON yang valid.")
-
-
-def stream_context_create(options):
-    """The part of the options that file_get_contents needs for http."""
-    return options["http"]
-
-
-def file_get_contents(url, use_include_path=False, context=None, server="Server tujuan", expected="logged"):
-    """The body of the request that came, if the URL is php://input. Of any other URL: the text of the reply to
-    what the context says, or to a GET. (use_include_path is PHP's, and not used.)
-
-    Unlike PHP's it looks at the reply: Failure if there is none, or if it is not JSON with the expected status.
-    """
-    if url == "php://input":
-        return CLIENT.body
-    who = f"{server} ({url})"
-    if context:
-        content = context["content"]
-        if len(content) > MAX_BODY:
-            raise Failure(413, f"Data terlalu besar untuk dikirim ke {who}.")
-        name, value = context["header"].split(": ")
-        request = Request(url, data=content.encode(), headers={name: value}, method=context["method"])
-        say(f"memanggil: {context['method']} {url} {content}")
-    else:  # only a level of your own may need this
-        request = Request(url)
-        say(f"memanggil: GET {url}")
-    try:
-        code, body = send(request)
-    except socket.timeout as error:  # no reply in time: it hangs, or a firewall keeps us from it
-        say(f"gagal memanggil {server}: {error!r}")  # !r: as Python writes it
-        raise Failure(502, f"{who} tidak membalas dalam {MAX_SILENCE} detik. Mungkin data tetap diproses.")
-    except (BrokenPipeError, ConnectionAbortedError, ConnectionResetError, HTTPException) as error:
-        say(f"gagal memanggil {server}: {error!r}")  # the connection broke, or the reply is no HTTP
-        raise Failure(502, f"Balasan dari {who} tidak valid.")
-    except OSError as error:  # any other: no connection. (Last, because most of those above are OSErrors, too)
-        say(f"gagal memanggil {server}: {error!r}")
-        raise Failure(502, f"{who} tidak dapat dihubungi. Pastikan {server} sudah dijalankan.")
-    return check(code, body, who, expected)
-
-
-# ---- Helpers: what PHP has no need of, or does unseen. ----
+# ---- PHP's functions, and what they need. Where PHP goes on with null or false, these raise a Failure. ----
 
 class Failure(Exception):
-    """Something went wrong. The client is told: a code of HTTP, such as 404, and a sentence."""
+    """Why there is no success: a code of HTTP, such as 404, and a sentence for the client."""
 
     def __init__(self, code, message):
         self.code = code
         self.message = message
 
 
-OPENER = OpenerDirector()  # opens URLs by http and does no more: urlopen would also ask a proxy, and raise at a 404
+def json_decode(body, associative):
+    """The data that JSON stands for. (associative is PHP's. Here an object is a dict in any case.)"""
+    try:
+        return json.loads(body.decode())  # decode: bytes, as they come from the network, into text
+    except (ValueError, RecursionError):  # no JSON, or no text; thousands of [ in each other
+        raise Failure(400, "Data yang dikirim bukan JSON yang valid.")
+
+
+def json_encode(data):
+    """JSON without blanks, as PHP writes it. (PHP also puts a backslash before each /.)"""
+    try:
+        return json.dumps(data, separators=(",", ":"), allow_nan=False)
+    except (ValueError, RecursionError):  # NaN or 1e999, which Python reads though JSON has no such numbers
+        raise Failure(400, "Data yang dikirim bukan JSON yang valid.")
+
+
+def stream_context_create(options):
+    """What file_get_contents needs of the options."""
+    return options["http"]
+
+
+def file_get_contents(url, use_include_path=False, context=None, *, server, expected):
+    """What the server at the URL answers, if that is JSON with the expected status; else a Failure, which names it."""
+    # use_include_path is PHP's, and not used. What stands behind the * is not PHP's, and has to be given by name
+    if context is None:
+        context = {"method": "GET", "header": "", "content": ""}
+    content = context["content"].encode()  # encode: text into bytes
+    if len(content) > 999999:
+        raise Failure(413, f"Data terlalu besar untuk dikirim ke {server}.")
+    request = Request(url, content or None, method=context["method"])  # None: without a body
+    for line in context["header"].splitlines():
+        name, value = line.split(": ")
+        request.add_header(name, value)
+    say(f"memanggil: {context['method']} {url} {context['content'][:500]}")
+    try:
+        with OPENER.open(request, timeout=MAX_SILENCE) as reply:  # with: closes the connection at the end
+            body = reply.read(MAX_REPLY)
+            text = body.decode()  # decode: bytes into text
+    except URLError as error:  # no connection, or it broke while we were sending
+        raise Failure(502, f"{server} tidak dapat dihubungi di {url} ({error.reason}). "
+                           f"Pastikan {server} sudah dijalankan.")
+    except socket.timeout:  # it is silent: nobody knows what became of the data
+        raise Failure(502, f"{server} tidak membalas dalam {MAX_SILENCE} detik. Mungkin data tetap diproses.")
+    except Exception as error:  # any other: it hung up, or what came is no HTTP, or no text
+        raise Failure(502, f"{server} tidak membalas dengan benar ({repr(error)[:200]}). Mungkin data tetap diproses.")
+    if reply.length or len(body) == MAX_REPLY:  # length: how many bytes are missing; MAX_REPLY: there may be more
+        raise Failure(502, f"Balasan {server} terputus. Mungkin data tetap diproses.")
+    check_reply(reply.code, text, server, expected)
+    return text
+
+
+def check_reply(code, text, server, expected):
+    """Raises a Failure unless the reply is a JSON object with the expected status, and the code 200."""
+    try:
+        result = json.loads(text)
+    except (ValueError, RecursionError):
+        result = None
+    if not isinstance(result, dict):
+        raise Failure(502, f"{server} menjawab {code}, bukan objek JSON: {text[:500]}")
+    if code != 200 or result.get("status") == "error":
+        message = str(result.get("message", text))
+        raise Failure(502, f"{server} menjawab {code}: {message[:500]}")
+    if result.get("status") != expected:
+        raise Failure(502, f"{server} tidak menjawab {expected}, tetapi {text[:500]}")
+
+
+# opens http: and does no more; urlopen would also ask a proxy, and follow a redirect without the data
+OPENER = OpenerDirector()
 OPENER.add_handler(HTTPHandler())
 
 
-def send(request):
-    """Sends the request. Returns the code (200, 404, ...) and the body of the reply."""
-    try:
-        with OPENER.open(request, timeout=MAX_SILENCE) as reply:  # with: closes the connection at the end
-            body = BufferedReader(reply).read(MAX_REPLY)  # reply.read() knows no limit if a reply in parts names -1
-            if reply.length or len(body) == MAX_REPLY:  # length: so many bytes are missing; or there may be more
-                body = b""
-            return reply.code, body
-    except URLError as error:
-        raise error.reason  # urllib puts an error of the network into a URLError; this takes it out again
-
-
-def check(code, body, who, expected):
-    """The text of a reply that is JSON with the expected status. Failure if it is anything else."""
-    try:
-        text = body.decode()
-        result = json.loads(text)
-    except (ValueError, RecursionError):  # no text, no JSON; JSON with thousands of [ in each other
-        raise Failure(502, f"Balasan dari {who} tidak valid.")
-    if not isinstance(result, dict):  # JSON, but a list, a number, null
-        raise Failure(502, f"Balasan dari {who} tidak valid.")
-    status = result.get("status")
-    message = result.get("message")
-    if code == 200 and status == expected:
-        return text
-    if isinstance(message, str) and message.strip() != "":
-        raise Failure(502, f"{who}: {message[:500]}")
-    if status is not None and status != expected:
-        raise Failure(502, f"{who}: status-nya bukan {expected}")
-    raise Failure(502, f"Balasan dari {who} tidak valid.")
-
-
-def say(text):
-    """Prints a line on the console, of 500 letters at the most."""
-    text = text.encode("ascii", "backslashreplace").decode()  # a letter that is not ASCII becomes \xe9 or the like
-    try:
-        print(NAME + " " + text[:500] + "\n", end="", flush=True)  # print(text) writes twice: lines could mix
-    except OSError:  # the console is gone: that is no reason to stop
-        pass
-
-
-# ---- The web server, as php -S is PHP's. Read it once; a new level needs no change here. ----
+# ---- The web server, as php -S is PHP's ----
 
 class Handler(BaseHTTPRequestHandler):
-    """Handles one request. (self.path and whatever else is not defined here is BaseHTTPRequestHandler's.)
-
-    The Server below makes a Handler for each client, and it goes:
-
-    handle -> do_GET or do_POST -> answer -> call -> read_body, then the level
-    """
+    """Answers one client. BaseHTTPRequestHandler reads these settings and the request, then calls do_GET or do_POST."""
 
     timeout = 10  # seconds that a client may be silent
-    # what http.server itself sends when a request is no HTTP, or neither GET nor POST (it fills in the code):
-    error_content_type = "application/json"
-    error_message_format = '{"status":"error","message":"Kesalahan HTTP %(code)d"}'
+    wbufsize = -1  # with a buffer: a short answer is sent in one piece
+    error_content_type = "application/json"  # of what it answers itself, to PUT for example
+    error_message_format = '{"status":"error","message":"HTTP %(code)d"}'  # it puts the code in
 
-    def handle(self):
-        try:
-            super().handle()  # BaseHTTPRequestHandler's: reads first line and headers, calls do_GET or do_POST
-        except OSError:  # the client has gone away
-            pass
-        except (ValueError, TypeError) as error:  # its headers are such that Python fails to read them
-            say(f"permintaan tidak valid: {error!r}")
-
-    def do_GET(self):
-        self.answer()
+    def do_GET(self):  # without data it only looks, and nothing is logged
+        self.answer(level1 if self.headers.get("Content-Length", "0") == "0" else LEVEL)
 
     def do_POST(self):
-        self.answer()
+        self.answer(LEVEL)  # set at the end of this file
 
-    def answer(self):
-        """Sends what the level has echoed, or an error."""
-        CLIENT.header = "Content-Type: text/html; charset=UTF-8"  # PHP's, unless the level calls header()
-        CLIENT.echo = ""
+    def answer(self, level):
+        """Sends what the level returns, or why it failed."""
         try:
-            code = self.call()
-            name, value = CLIENT.header.split(": ")
-            output = CLIENT.echo.encode()  # text into bytes
-        except BaseException:  # a mistake in this file, or exit(): show where, and go on
-            for line in traceback.format_exc().splitlines():
-                say(line)
+            code = 200
+            body = self.read_body()
+            self.check_request()
+            output = level(body).encode()
+        except Failure as failure:
+            code = failure.code
+            output = json_encode({"status": "error", "message": failure.message}).encode()
+        except BaseException:  # a mistake in this file, or exit(); the terminal shows where
+            say("gagal:\n" + traceback.format_exc())
             code = 500
-            name, value = "Content-Type", "application/json"
-            CLIENT.echo = '{"status":"error","message":"Program ' + NAME + ' gagal. Lihat pesan di terminalnya."}'
-            output = CLIENT.echo.encode()
-        say(f"menjawab: {code} {CLIENT.echo}")
-        # by http.server's methods: the first line, the headers, a blank line; then the body
-        self.send_response(code)
-        self.send_header(name, value)
+            output = ('{"status":"error","message":"Program ' + NAME + ' gagal. Lihat pesan di terminalnya."}').encode()
+        say(f"menjawab: {code} {output.decode()[:500]}")
+        self.send_response(code)  # the first line, HTTP/1.0 200 OK; then the headers
+        self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(output)))
         self.end_headers()
-        self.wfile.write(output)  # wfile: goes to the client
-
-    def call(self):
-        """Calls the level. Returns the code of the answer: 200, or that of a Failure."""
-        try:
-            CLIENT.body = self.read_body()
-            if self.path.split("?")[0] != PATH:
-                raise Failure(404, f"Alamat tidak ditemukan di {NAME}. Gunakan {PATH}.")
-            if self.command == "POST" and self.headers["Sec-Fetch-Site"] == "cross-site":
-                # a browser adds this header; here the form stands on a page of another site
-                raise Failure(403, "Permintaan dari situs lain ditolak.")
-            if self.command == "GET" and CLIENT.body == b"":
-                level1()  # a browser that only looks; PHP would take its empty body for data
-            else:
-                LEVEL()  # set at the end of this file
-            return 200
-        except Failure as failure:
-            CLIENT.header = "Content-Type: application/json"
-            CLIENT.echo = json_encode({"status": "error", "message": failure.message})
-            return failure.code
+        self.wfile.write(output)  # wfile: to the client
 
     def read_body(self):
-        """The body of the request, as long as its header Content-Length says."""
+        """What the client sends after the headers, as long as its header Content-Length says."""
         length = self.headers.get("Content-Length", "0")
-        if "Transfer-Encoding" in self.headers:
-            length = "unknown"  # the body comes in pieces
-        if not length.isdecimal():
-            raise Failure(400, "Content-Length tidak valid.")
-        if len(length) > 7 or int(length) > MAX_BODY:  # with more than 7 digits it is too large anyway
-            raise Failure(413, "Data yang dikirim terlalu besar (maksimal 1.000.000 byte).")
+        if "Transfer-Encoding" in self.headers or not length.isdecimal() or len(length) > 6:  # 6 digits: 999999
+            raise Failure(413, "Content-Length tidak valid, atau data terlalu besar (paling banyak 999999 byte).")
         try:
-            body = self.rfile.read(int(length))  # rfile: what the client sends
-        except OSError:  # the client was silent for too long, or has gone away
+            body = self.rfile.read(int(length))  # rfile: from the client
+        except OSError:  # it was silent for too long, or has gone away
             body = b""
         if len(body) < int(length):
             raise Failure(400, "Data yang dikirim tidak lengkap.")
         return body
 
-    def log_message(self, format, *args):
-        pass  # http.server would print a line for each request here; answer() prints its own
+    def check_request(self):
+        """Raises a Failure if the request is none for this server."""
+        if self.path.split("?")[0] != PATH:
+            raise Failure(404, f"Alamat tidak ditemukan di {NAME}. Gunakan {PATH}.")
+        if self.command == "POST" and self.headers.get("Sec-Fetch-Site") == "cross-site":  # a browser adds this header
+            raise Failure(403, "Permintaan dari situs lain ditolak.")
+
+    def log_message(self, *args):
+        pass  # BaseHTTPRequestHandler would print a line for each request; answer() prints ours
 
 
 class Server(ThreadingTCPServer):
-    """Waits for clients, and has a thread for each, so that a slow one does not hold up the others."""
+    """Waits for clients. Each gets a thread of its own: a slow one does not hold up the others."""
 
-    # settings that ThreadingTCPServer reads:
+    request_queue_size = 1024  # so many clients may wait, should all students press Kirim together
     allow_reuse_address = (os.name == "posix")  # start again at once; on Windows two servers could share a port
-    request_queue_size = 1024  # clients that may wait: a class that presses Kirim together
+
+    def handle_error(self, request, client_address):  # after an exception that Handler does not catch
+        error = sys.exc_info()[1]  # the exception
+        if not isinstance(error, OSError):  # OSError: the client has gone away; else, mostly, its headers are odd
+            say(f"tidak dapat menjawab permintaan: {repr(error)}")
+
+
+def say(text):
+    """Prints a text in one piece, in ASCII. (print(text) would write the line end separately.)"""
+    text = f"{NAME} {text}\n".encode("ascii", "backslashreplace").decode()  # \xe9 for a letter that terminals may lack
+    try:
+        print(text, end="", flush=True)  # flush: at once
+    except OSError:  # the terminal is gone: that is no reason to stop
+        pass
 
 
 if __name__ == "__main__":  # if this file is run, not imported
-    # argparse reads options such as --level 2 into arguments, and ends the program if one is wrong.
-    # Of a dict such as LEVELS, choices and max take the keys.
+    # argparse reads options such as --level 2 into arguments, and ends the program if one is wrong
     parser = argparse.ArgumentParser(description=NAME)
-    parser.add_argument("--level", type=int, choices=LEVELS, default=max(LEVELS))
+    parser.add_argument("--level", type=int, choices=LEVELS, default=max(LEVELS))  # of a dict the keys count
     parser.add_argument("--bind", metavar="ADDRESS", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=PORT)
     parser.add_argument("--log-url", metavar="URL", default=LOG_URL)
     arguments = parser.parse_args()
-    LEVEL = LEVELS[arguments.level]  # from here on, functions see these
+    LEVEL = LEVELS[arguments.level]
     LOG_URL = arguments.log_url
-    # \w: a letter or digit, \d: a digit, \S: anything but a blank
-    if not re.fullmatch(r"http://[\w.-]+(:\d+)?/\S*", LOG_URL):
-        sys.exit(f"{NAME}: --log-url harus seperti http://127.0.0.1:8002/log.php.")
-    if LOG_URL == f"http://{arguments.bind}:{arguments.port}{PATH}":  # it would call itself without end
-        sys.exit(f"{NAME}: --log-url tidak boleh berisi alamat {NAME} sendiri.")
+    url = f"http://{arguments.bind}:{arguments.port}{PATH}"
+    if LOG_URL.replace("localhost", "127.0.0.1") == url or not LOG_URL.startswith("http://"):  # itself; no URL
+        sys.exit(f"{NAME}: --log-url harus alamat server lain, misalnya http://127.0.0.1:8002/log.php.")
     try:
         web_server = Server((arguments.bind, arguments.port), Handler)
-    except Exception as problem:  # the port is taken, or the address is not this machine's
-        way_out = "Mungkin server yang lama masih berjalan: hentikan dulu, atau pakai --port lain."
-        if arguments.bind != "127.0.0.1":
-            way_out = "Periksa --bind. " + way_out
-        sys.exit(f"{NAME}: port {arguments.port} di {arguments.bind} tidak dapat dipakai ({problem}). {way_out}")
-    host, PORT = web_server.server_address  # with --port 0 it is one that was free
-    calls = ""
-    if arguments.level >= 4:
-        calls = ", memanggil " + LOG_URL
-    say(f"siap di http://{host}:{PORT}{PATH} (level {arguments.level}{calls}). Tekan Ctrl+C untuk berhenti.")
+    except (OSError, OverflowError) as error:  # the port is taken, or beyond 65535; the address is another machine's
+        sys.exit(f"{NAME}: port {arguments.port} di {arguments.bind} tidak dapat dipakai ({error}). "
+                 "Jika server yang lama masih berjalan, hentikan dulu, atau pakai --port lain.")
+    say(f"siap di {url} (level {arguments.level})")
     try:
         web_server.serve_forever()
     except KeyboardInterrupt:  # Ctrl+C
-        os._exit(0)  # ends at once; sys.exit() would wait for the threads
+        os._exit(0)  # at once; sys.exit() would wait for the threads

@@ -26,7 +26,7 @@ def find_python():
             subprocess.check_call([python, "-m", "pip", "install", "--quiet", "pytest"])
         except (OSError, subprocess.CalledProcessError):
             sys.exit("tests: pytest could not be installed (no network, or on Debian no python3-venv?). "
-                     "Without it, this tries the servers: python run_all.py --check")
+                     "Without it, this tries the servers: python tests/check.py")
     return python
 
 
