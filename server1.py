@@ -221,8 +221,7 @@ class Handler(BaseHTTPRequestHandler):
 
     timeout = 10  # seconds that a client may be silent
     wbufsize = -1  # with a buffer: a short answer is sent in one piece
-    # what it answers itself, to PUT for example; it puts the code in
-    error_message_format = '<!DOCTYPE html><html lang="id"><title>Server 1</title><pre>HTTP %(code)d</pre>'
+    error_message_format = "<!DOCTYPE html><title>Server 1</title><pre>HTTP %(code)d</pre>"  # its answer to PUT, say
 
     def do_GET(self):
         self.answer()
@@ -256,6 +255,7 @@ class Handler(BaseHTTPRequestHandler):
                 raise TypeError("the level returned nothing")
             return 200, PAGE_TOP + PAGE(response)
         except Failure as failure:
+            say(f"gagal: {json_encode(failure.message)[:500]}")
             return failure.code, ERROR_TOP + PAGE(failure.message)
 
     def read_body(self):

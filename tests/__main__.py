@@ -11,15 +11,10 @@ import venv
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 VENV = os.path.join(os.path.dirname(HERE), ".venv")
-
-
-def find_python():
-    """The Python to run pytest with."""
-    if importlib.util.find_spec("pytest"):
-        return sys.executable
+python = sys.executable
+if not importlib.util.find_spec("pytest"):
     python = os.path.join(VENV, *(["Scripts", "python.exe"] if os.name == "nt" else ["bin", "python"]))
-    works = os.path.exists(python) and subprocess.call([python, "-c", "import pytest"], stderr=subprocess.DEVNULL) == 0
-    if not works:
+    if not os.path.exists(python) or subprocess.call([python, "-c", "import pytest"], stderr=subprocess.DEVNULL):
         print("tests: this Python has no pytest; installing it in .venv", flush=True)
         try:
             venv.create(VENV, with_pip=True, clear=True)
@@ -27,10 +22,6 @@ def find_python():
         except (OSError, subprocess.CalledProcessError):
             sys.exit("tests: pytest could not be installed (no network, or on Debian no python3-venv?). "
                      "Without it, this tries the servers: python tests/check.py")
-    return python
-
-
-if __name__ == "__main__":
-    words = sys.argv[1:]
-    named = any(os.path.exists(word.split("::")[0]) for word in words)  # files or folders; else all
-    sys.exit(subprocess.call([find_python(), "-m", "pytest", "-rs"] + ([] if named else [HERE]) + words))
+words = sys.argv[1:]
+named = any(os.path.exists(word.split("::")[0]) for word in words)  # files or folders; else all
+sys.exit(subprocess.call([python, "-m", "pytest", "-rs"] + ([] if named else [HERE]) + words))

@@ -36,9 +36,7 @@ class Plain(BaseHTTPRequestHandler):
         self.wfile.write(text.encode())
 
     def call(self, data):
-        headers = {"Content-Type": "application/json"}
-        request = urllib.request.Request(self.server.next, json.dumps(data).encode(), headers)
-        with urllib.request.urlopen(request) as response:
+        with urllib.request.urlopen(urllib.request.Request(self.server.next, json.dumps(data).encode())) as response:
             return response.read().decode()
 
     def page(self, body):
@@ -54,14 +52,6 @@ class Plain(BaseHTTPRequestHandler):
         with open(self.server.next, "a") as log:
             log.write(json.dumps(json.loads(body), separators=(",", ":")) + "\n")
         return "application/json", json.dumps({"status": "logged"}, separators=(",", ":"))
-
-
-def serve_plain(number, port, following):
-    """Be the plain Server 1, 2 or 3. following: the URL of the next, or the log file."""
-    ThreadingHTTPServer.request_queue_size = 1024  # with the usual 5, clients wait a second for their turn
-    server = ThreadingHTTPServer(("127.0.0.1", int(port)), Plain)
-    server.number, server.next = number, following
-    server.serve_forever()
 
 
 @contextlib.contextmanager
@@ -105,7 +95,10 @@ def main():
 
 
 if __name__ == "__main__":
-    if len(sys.argv) == 4:
-        serve_plain(*sys.argv[1:])
+    if len(sys.argv) == 4:  # a plain Server 1, 2 or 3, its port, and the URL of the next one, or the log file
+        ThreadingHTTPServer.request_queue_size = 1024  # with the usual 5, clients wait a second for their turn
+        server = ThreadingHTTPServer(("127.0.0.1", int(sys.argv[2])), Plain)
+        _, server.number, _, server.next = sys.argv
+        server.serve_forever()
     else:
         main()

@@ -67,27 +67,15 @@ def test_an_address_that_cannot_be_had_is_one_sentence(python, number, tmp_path)
             assert str(options[1]) in said or options[-2] in said
 
 
-def test_log_txt_lies_beside_server_3_whatever_the_folder(tmp_path):
-    (tmp_path / "a place").mkdir()
-    port = common.free_ports(1)[0]
-    file = shutil.copy(os.path.join(KIT, "server3.py"), str(tmp_path / "a place"))
-    process = common.start(file, "--port", port, output=subprocess.DEVNULL, folder=tmp_path)
-    try:
-        assert common.is_up(process, port)
-        assert fetch(f"http://127.0.0.1:{port}/log.php", b'{"nama":"Budi"}') == (200, '{"status":"logged"}')
-    finally:
-        common.stop(process)
-    assert (tmp_path / "a place" / "log.txt").read_bytes() == b'{"nama":"Budi"}' + os.linesep.encode()
-    assert os.listdir(str(tmp_path)) == ["a place"]
-
-
-def test_a_copy_for_a_fourth_server_is_changed_in_its_constants_alone(kit):
+def test_a_copy_for_a_fourth_server_is_changed_in_its_constants_alone_and_logs_beside_itself(kit, tmp_path_factory):
     for old, new in [("Server 3", "Server 4"), ("/log.php", "/simpan.php"), ("log.txt", "4.txt")]:
         kit.edit(3, f'"{old}"', f'"{new}"')
     kit.edit(3, "PORT = 8002", f"PORT = {kit.ports[3]}")
     url = f"http://127.0.0.1:{kit.ports[3]}/simpan.php"
-    kit.processes[4] = common.start(kit.files[3], output=subprocess.DEVNULL)
+    other = tmp_path_factory.mktemp("other")
+    kit.processes[4] = common.start(kit.files[3], output=subprocess.DEVNULL, folder=other)
     assert common.is_up(kit.processes[4], kit.ports[3])
     assert fetch(url) == (200, '{"status":"success","message":"Server 4 aktif"}')
-    assert fetch(url, b"[4]") == (200, '{"status":"logged"}') and (kit.folder / "4.txt").read_text() == "[4]\n"
+    assert fetch(url, b"[4]") == (200, '{"status":"logged"}')
+    assert (kit.folder / "4.txt").read_bytes() == b"[4]" + os.linesep.encode() and os.listdir(str(other)) == []
     assert "Alamat tidak ditemukan di Server 4. Gunakan /simpan.php." in fetch(url + "x")[1]

@@ -123,9 +123,7 @@ HAND_INS = [
     ("slow, prints", hand_in(3, "URL =", "print('x' * 100000 + '\u738b'); time.sleep(2)\nURL ="), OK),
     ("prints, fails", hand_in(3, "URL =", "print('\u738b')\nURL =", '"logged"', '"ok"'), "\n        \\u738b"),
     ("a SyntaxError", hand_in(3, "POST(self):", "POST(self:"), os.path.join("a SyntaxError", "server3.py") + '", line'),
-    ("tabs and blanks", hand_in(3, "        data =", "\tdata ="), "TabError: "),
     ("chunked, and a BOM", hand_in(3, *CHUNKED, "import html", "\ufeffimport html"), OK),
-    ("UTF-16", {"server3.py": SERVERS[3].encode("utf-16")}, "SyntaxError: "),
     ("Latin-1 that is named", {"server3.py": b"# coding: latin-1\n# caf\xe9\n" + SERVERS[3].encode()}, OK),
     ("Latin-1", {"server3.py": b"# caf\xe9\n" + SERVERS[3].encode()}, "SyntaxError: "),
     ("a wrong message", hand_in(2, "2 aktif", "3 aktif"), "(level 1): menjawab {'status': 'success', 'message': 'Serv"),
@@ -217,7 +215,7 @@ class Run:
 
     def end(self):
         """Wait for its end. blocks: what it says of each hand-in, and the last line."""
-        self.watcher.join(timeout=120)
+        self.watcher.join(timeout=600)
         self.blocks = re.split(r"\n(?! )", "\n".join(self.lines))
         return self
 
@@ -230,8 +228,10 @@ def everything(folder):
 @pytest.fixture(scope="module", autouse=True)
 def runs(tmp_path_factory):
     """The runs of HAND_INS and of SLOW."""
-    runs = [Run(tmp_path_factory.mktemp("hand_ins"), HAND_INS, *(name for name, _, _ in HAND_INS)),
-            Run(tmp_path_factory.mktemp("slow"), SLOW, "*")]
+    runs = [Run(tmp_path_factory.mktemp("hand_ins"), HAND_INS, *(name for name, _, _ in HAND_INS))]
+    if os.name == "nt":  # processes start slowly: one after the other
+        runs[0].end()
+    runs.append(Run(tmp_path_factory.mktemp("slow"), SLOW, "*"))
     yield runs
     for run in runs:
         run.process.kill()

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: 0BSD
 """Bad input: each server answers it with the right code and sentence, logs nothing, and serves the next client."""
 import json
-import random
 import re
 import select
 import socket
@@ -54,7 +53,7 @@ def error(number, answer, form=True):
     code = re.match(rb"HTTP/1.0 (\d+) ", head)
     if number == 1:
         page = body.decode()
-        assert '<html lang="id">' in page and ('<input type="text" name="nama"' in page) == form
+        assert "<title>Server 1</title>" in page and ('<input type="text" name="nama"' in page) == form
         message = pre(page)
     else:
         message = json.loads(body.decode())["message"]
@@ -193,20 +192,3 @@ def test_an_honest_request_may_look_otherwise(chain):
     for number, paths in [(1, "/ /index.php /?a=1 /index.php?nama=x"), (2, "/api.php?a=/b?c"), (3, "/log.php?")]:
         for path in paths.split():
             assert chain.raw(number, request(number, method="GET", path=path)).startswith(b"HTTP/1.0 200 ")
-
-
-def test_a_few_hundred_mutations_of_an_honest_request_bring_no_server_down(chain):
-    chance = random.Random(2026)
-    accepted = 0
-    for number in (2, 3) * 150:
-        data = bytearray(request(number, b'{"nama":"Budi"}'))
-        for _ in range(chance.randint(1, 8)):
-            place = chance.randrange(len(data) + 1)
-            more = bytes(chance.randrange(256) for _ in range(chance.choice([0, 1, 5])))
-            data[place:place + chance.choice([0, 1, 9])] = more  # set, cut or insert
-        answer = chain.raw(number, bytes(data), end=True)
-        success = b"HTTP/1.0 200 " in answer and b" aktif" not in answer
-        accepted += success
-        assert success or b" aktif" in answer or answer == b"" or b'{"status":"error","message":"' in answer
-    assert len(chain.lines()) == accepted > 20
-    assert chain.send()[0] == 200 and "Traceback" not in chain.output()

@@ -5,7 +5,6 @@ import os
 import selectors
 import socket
 import struct
-import sys
 import threading
 import time
 from collections import Counter
@@ -55,12 +54,9 @@ def test_200_names_at_the_same_moment_are_all_acknowledged(chain):
     names = [f"Siti {n}" for n in range(200)]
     together = threading.Barrier(len(names))
 
-    def client(name):
-        together.wait(timeout=30)
-        return acknowledged(chain, 1, name)
-
     with ThreadPoolExecutor(len(names)) as pool:
-        assert Counter(pool.map(client, names)) == {True: len(names)}
+        answers = pool.map(lambda name: together.wait(timeout=30) >= 0 and acknowledged(chain, 1, name), names)
+        assert list(answers) == [True] * len(names)
     assert not_once(chain, names) == []
 
 
@@ -97,8 +93,7 @@ def test_what_was_acknowledged_is_in_the_log_though_server_3_is_killed(chain, nu
             assert more_come()
         finally:
             done.set()
-        for finished in clients:
-            finished.result()
+    assert [finished.exception() for finished in clients] == [None] * 8
     logged, halves = Counter(), []
     for line in chain.lines():
         try:
@@ -132,26 +127,6 @@ def test_clients_that_leave_in_mid_answer_leave_no_traceback(chain):
     for number in (1, 2, 3):  # and what they left behind has been handled
         assert acknowledged(chain, number, "Siti") and answered[number - 1] > 20
     assert [process.poll() for process in chain.processes.values()] == [None] * 3
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc to see what a process has read")
-def test_a_long_log_costs_a_request_no_more_memory_and_no_more_reading(kit):
-    def measure(lines):
-        """Memory at its peak and what 50 requests read from files, both in bytes."""
-        kit.log.write_bytes(b'{"nama":"Budi"}\n' * lines)
-        kit.start(3)
-        proc = f"/proc/{kit.processes[3].pid}/"
-        read = [int(open(proc + "io").read().split()[1])]
-        for n in range(50):
-            assert acknowledged(kit, 3, f"Siti {n}")
-        read.append(int(open(proc + "io").read().split()[1]))
-        peak = int(open(proc + "status").read().split("VmHWM:")[1].split()[0]) * 1024
-        kit.stop(3)
-        return peak, read[1] - read[0]
-
-    (peak, read), (peak_of_long, read_of_long) = measure(0), measure(1000000)  # 16 MB
-    assert read_of_long < read + 50 * 1000
-    assert peak_of_long < peak + 4000000
 
 
 def test_a_disk_that_fills_up_in_mid_line_spoils_no_other_line(kit):

@@ -23,17 +23,14 @@ print(pre(fetch(sys.argv[2], sys.argv[3].encode())[1]))"""
 
 
 def ip(command):
-    """Run the ip command. Returns what it prints."""
     return subprocess.check_output(["ip"] + command.split(), stderr=subprocess.STDOUT).decode()
 
 
 def on(number, *words):
-    """The command that runs Python on a machine."""
     return ["ip", "netns", "exec", MACHINE % number, sys.executable] + list(words)
 
 
 def make_machines():
-    """Make the switch and the machines; subprocess.CalledProcessError if that cannot be done."""
     ip("netns add " + SWITCH)
     ip(f"-n {SWITCH} link add bridge up type bridge")
     for number in URLS:
