@@ -220,7 +220,6 @@ class Handler(BaseHTTPRequestHandler):
     """Answers one client. BaseHTTPRequestHandler reads these settings and the request, then calls do_GET or do_POST."""
 
     timeout = 10  # seconds that a client may be silent
-    wbufsize = -1  # with a buffer: a short answer is sent in one piece
     error_message_format = "<!DOCTYPE html><title>Server 1</title><pre>HTTP %(code)d</pre>"  # its answer to PUT, say
 
     def do_GET(self):

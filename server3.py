@@ -92,7 +92,6 @@ class Handler(BaseHTTPRequestHandler):
     """Answers one client. BaseHTTPRequestHandler reads these settings and the request, then calls do_GET or do_POST."""
 
     timeout = 10  # seconds that a client may be silent
-    wbufsize = -1  # with a buffer: a short answer is sent in one piece
     error_content_type = "application/json"  # of what it answers itself, to PUT for example
     error_message_format = '{"status":"error","message":"HTTP %(code)d"}'  # it puts the code in
 

@@ -27,31 +27,27 @@ class Plain(BaseHTTPRequestHandler):
     """The plainest chain: no limits, no checks, no sentence for what goes wrong."""
 
     def do_POST(self):
-        body = self.rfile.read(int(self.headers["Content-Length"])).decode()
-        kind, text = {"1": self.page, "2": self.api, "3": self.log}[self.server.number](body)
+        data = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        number, following = sys.argv[1::2]
+        kind, text = "application/json", json.dumps({"status": "logged"}, separators=(",", ":"))
+        if number == "1":
+            answer = self.call(following, {"nama": parse_qs(data)["nama"][0]})
+            kind, text = "text/html", "<!DOCTYPE html><title>Server 1</title><pre>%s</pre>" % html.escape(answer)
+        elif number == "2":
+            self.call(following, json.loads(data))
+            text = json.dumps({"status": "success", "data": json.loads(data)}, separators=(",", ":"))
+        else:
+            with open(following, "a") as log:
+                log.write(json.dumps(json.loads(data), separators=(",", ":")) + "\n")
         self.send_response(200)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(text)))
         self.end_headers()
         self.wfile.write(text.encode())
 
-    def call(self, data):
-        with urllib.request.urlopen(urllib.request.Request(self.server.next, json.dumps(data).encode())) as response:
+    def call(self, url, data):
+        with urllib.request.urlopen(urllib.request.Request(url, json.dumps(data).encode())) as response:
             return response.read().decode()
-
-    def page(self, body):
-        answer = self.call({"nama": parse_qs(body)["nama"][0]})
-        return "text/html", "<!DOCTYPE html><title>Server 1</title><pre>%s</pre>" % html.escape(answer)
-
-    def api(self, body):
-        data = json.loads(body)
-        self.call(data)
-        return "application/json", json.dumps({"status": "success", "data": data}, separators=(",", ":"))
-
-    def log(self, body):
-        with open(self.server.next, "a") as log:
-            log.write(json.dumps(json.loads(body), separators=(",", ":")) + "\n")
-        return "application/json", json.dumps({"status": "logged"}, separators=(",", ":"))
 
 
 @contextlib.contextmanager
@@ -97,8 +93,6 @@ def main():
 if __name__ == "__main__":
     if len(sys.argv) == 4:  # a plain Server 1, 2 or 3, its port, and the URL of the next one, or the log file
         ThreadingHTTPServer.request_queue_size = 1024  # with the usual 5, clients wait a second for their turn
-        server = ThreadingHTTPServer(("127.0.0.1", int(sys.argv[2])), Plain)
-        _, server.number, _, server.next = sys.argv
-        server.serve_forever()
+        ThreadingHTTPServer(("127.0.0.1", int(sys.argv[2])), Plain).serve_forever()
     else:
         main()

@@ -8,10 +8,9 @@ import subprocess
 import sys
 
 import pytest
-from conftest import KIT, common, fetch, posix, run_all
+from conftest import KIT, as_in_a_terminal, common, fetch, posix, run_all, wait_until
 
 PYTHONS = os.environ.get("PYTHONS", sys.executable).split(os.pathsep)
-OPTIONS = {1: "--api-url", 2: "--log-url"}
 each_python = pytest.mark.parametrize("python", PYTHONS)
 each_server = pytest.mark.parametrize("number", [1, 2, 3])
 
@@ -20,7 +19,8 @@ def start_alone(python, number, folder, *options):
     if not os.listdir(str(folder)):
         shutil.copy(os.path.join(KIT, f"server{number}.py"), str(folder))
     command = [python, "-I", "-W", "error", f"server{number}.py"] + [str(option) for option in options]
-    return subprocess.Popen(command, cwd=str(folder), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    return subprocess.Popen(command, cwd=str(folder), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                            preexec_fn=as_in_a_terminal if os.name == "posix" else None)
 
 
 @posix
@@ -28,7 +28,9 @@ def start_alone(python, number, folder, *options):
 @each_server
 def test_a_server_file_runs_alone_and_ends_quietly_at_ctrl_c(python, number, tmp_path):
     port = common.free_ports(1)[0]
-    process = start_alone(python, number, tmp_path, "--port", port)
+    folder = tmp_path / "caf\u00e9"
+    folder.mkdir()
+    process = start_alone(python, number, folder, "--port", port)
     url = f"http://127.0.0.1:{port}{run_all.PATHS[number]}"
     try:
         first = process.stdout.readline()
@@ -42,8 +44,9 @@ def test_a_server_file_runs_alone_and_ends_quietly_at_ctrl_c(python, number, tmp
         process.wait()
     assert (code, text) == (200, '{"status":"logged"}') or code == 502 and f"Server {number + 1} tidak dapat" in text
     assert process.returncode == 0 and first.startswith(f"Server {number} siap di {url} (")
+    assert first.isascii() and (number != 3 or ascii(str(folder / "log.txt"))[1:-1] in first)
     assert [line for line in rest.splitlines() if not line.startswith(f"Server {number} ")] == []
-    assert sorted(os.listdir(str(tmp_path))) == (["log.txt"] if number == 3 else []) + [f"server{number}.py"]
+    assert sorted(os.listdir(str(folder))) == (["log.txt"] if number == 3 else []) + [f"server{number}.py"]
 
 
 @each_python
@@ -55,14 +58,17 @@ def test_an_address_that_cannot_be_had_is_one_sentence(python, number, tmp_path)
         taken = other.getsockname()[1]
         wrong = [["--port", taken], ["--port", 70000], ["--port", -1], ["--bind", "192.0.2.1"], ["--bind", "::1"],
                  ["--bind", "x" * 70]]
-        if number in OPTIONS:
+        if number < 3:
             port = common.free_ports(1)[0]
             own = f"http://127.0.0.1:{port}{run_all.PATHS[number]}"
-            urls = own, own.replace("127.0.0.1", "localhost"), "", "127.0.0.1:8002/", "ftp://127.0.0.1/"
-            wrong += [["--port", port, OPTIONS[number], url] for url in urls]
+            urls = own, own.replace("127.0.0.1", "localhost"), "", "127.0.0.1:8002/", "https://127.0.0.1/"
+            wrong += [["--port", port, "--api-url" if number == 1 else "--log-url", url] for url in urls]
+        assert subprocess.call([python, f"server{number}.py", "--level", "5"], cwd=KIT, stderr=subprocess.DEVNULL) == 2
         processes = [start_alone(python, number, tmp_path, *options) for options in wrong]
         for options, process in zip(wrong, processes):
-            said, _ = process.communicate(timeout=30)
+            wait_until(lambda: process.poll() is not None)
+            process.kill()
+            said, _ = process.communicate()
             assert process.returncode == 1 and said.count("\n") == 1 and said.startswith(f"Server {number}: ")
             assert str(options[1]) in said or options[-2] in said
 

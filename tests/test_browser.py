@@ -38,7 +38,6 @@ NAMES = [
     "{{7*7}} ${7*7} %s %(nama)s %d%% {0}", "$response $$ \\1 \\g<0> \"quotes\" 'and' \\", "&amp; &lt; &#60; &copy & <",
     "\u674e\u5c0f\u9f8d \U0001f600",
 ]
-each_level = pytest.mark.parametrize("level", run_all.SERVERS)
 
 
 class Browser:
@@ -103,7 +102,7 @@ def browser(tmp_path_factory):
 
 
 @needs_php
-@each_level
+@pytest.mark.parametrize("level", run_all.SERVERS)
 def test_the_page_looks_as_the_tutorial_s_before_and_after_a_name(browser, kit, level):
     def look(url):
         browser.open(url)
@@ -120,7 +119,7 @@ def test_the_page_looks_as_the_tutorial_s_before_and_after_a_name(browser, kit, 
     assert look(kit.url(1)) == ours
 
 
-@each_level
+@pytest.mark.parametrize("level", run_all.SERVERS)
 def test_a_page_is_in_standards_mode_named_and_of_the_tutorial_s_colours_and_an_error_stands_out(browser, kit, level):
     kit.start(level=level)
     browser.open(kit.url(1))

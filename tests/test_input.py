@@ -28,7 +28,6 @@ FORMS = [  # posted to Server 1 instead of a form with a name
     (b'{"nama":"Budi"}', NO_FIELD), (b"nama[]=Budi", NO_FIELD), (b"\0", NO_FIELD), (b"nama=%ff", NO_FORM),
     (b"nama=\xff", NO_FORM), (b"nama=%ED%A0%80", NO_FORM), (b"x=%ff&nama=Budi", NO_FORM),
 ]
-TYPES = ["multipart/form-data; boundary=x", "text/plain", "application/json", "x", ""]
 HEADS = [  # the header of a POST, and what it is answered with (a code alone: by http.server)
     (head, LENGTH) for head in [
         "Content-Length:", "Content-Length: x", "Content-Length: 1e3", "Content-Length: 0x10", "Content-Length: 2.0",
@@ -43,7 +42,6 @@ LINES = [  # a request line, and the code (None: no status line, as HTTP/0.9 has
     (b"GET %s HTTP/1.1 more", None), (b"POST %s", None), (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", None),
     (b"\xff\xfe\x00", None), (b"'\"\\%s", None), (b"<script>", None),
 ]
-UNREADABLE = ["boundary*=idna'en'foo", "boundary*=\0'en'foo", "boundary*=a; boundary*1=b"]
 each_server = pytest.mark.parametrize("number", [1, 2, 3])
 
 
@@ -84,8 +82,9 @@ def test_a_body_that_is_no_json_is_refused(well, number):
 def test_a_form_without_a_name_or_of_another_type_is_refused(well):
     for body, expected in FORMS:
         assert error(1, well.raw(1, request(1, body))) == expected, body[:40]
-    for header in ["Content-Type: " + name for name in TYPES] + ["X: y"]:
-        assert error(1, well.raw(1, request(1, b"nama=Budi", header, "Content-Length: 9"))) == NO_FORM
+    for name in "multipart/form-data; boundary=x", "text/plain", "application/json", "x", "":
+        assert error(1, well.raw(1, request(1, b"nama=Budi", "Content-Type: " + name, "Content-Length: 9"))) == NO_FORM
+    assert error(1, well.raw(1, request(1, b"nama=Budi", "Content-Length: 9"))) == NO_FORM
 
 
 @each_server
@@ -93,7 +92,7 @@ def test_a_wrong_header_is_refused(well, number):
     for head, expected in HEADS:
         answer = well.raw(number, request(number, b"", TYPE, *head.split("\r\n")))
         assert error(number, answer, form=expected[0] != 431) == expected, head[:40]
-    for header in UNREADABLE:
+    for header in "boundary*=idna'en'foo", "boundary*=\0'en'foo", "boundary*=a; boundary*1=b":
         said = well.output(number).count("tidak dapat menjawab permintaan: ")
         assert well.raw(number, request(number, b"", "Content-Type: multipart/x; " + header)) == b""
         assert wait_until(lambda: well.output(number).count("tidak dapat menjawab permintaan: ") == said + 1)
@@ -145,16 +144,9 @@ def test_a_body_that_ends_too_early_is_refused(well, number):
         assert error(number, answer) == INCOMPLETE
 
 
-@each_server
-def test_what_is_sent_beyond_the_limit_is_not_read(well, number):
-    for _ in range(5):
-        answer = well.raw(number, request(number, b"x" * 9000000))
-        assert answer == b"" or error(number, answer) == LENGTH  # or cut off, as it stops reading
-
-
 def test_what_grows_beyond_the_limit_on_its_way_is_not_sent(well):
     letters = ("\u00e9" * 400000).encode()  # 2 bytes each; as JSON 6
-    for number, body in [(1, b"nama=" + letters), (1, b"nama=" + b"x" * 999990), (2, b'"' + letters + b'"')]:
+    for number, body in [(1, b"nama=" + letters), (1, b"nama=" + b"x" * 999989), (2, b'"' + letters + b'"')]:
         expected = (413, f"Data terlalu besar untuk dikirim ke Server {number + 1}.")
         assert error(number, well.raw(number, request(number, body))) == expected
 
@@ -162,7 +154,7 @@ def test_what_grows_beyond_the_limit_on_its_way_is_not_sent(well):
 def test_json_that_is_nested_as_deep_as_can_just_be_read_is_no_traceback(chain):
     for number, right in [(2, b'"data":['), (3, b'"logged"')]:
         codes = []
-        for depth in range(900, 1050, 3):
+        for depth in range(900, 1050):
             answer = chain.raw(number, request(number, b"[" * depth + b"]" * depth))
             codes.append(int(answer[9:12]))
             assert (right if codes[-1] == 200 else NOT_JSON[1].encode()) in answer

@@ -2,6 +2,7 @@
 """Many clients, killed servers, silent and rude clients, long logs, full disks: nothing is lost or stuck."""
 import json
 import os
+import re
 import selectors
 import socket
 import struct
@@ -15,7 +16,6 @@ from conftest import Kit, request, wait_until
 
 
 def form(number, name):
-    """The body of a request to a server."""
     return (f"nama={name}" if number == 1 else '{"nama":"%s"}' % name).encode()
 
 
@@ -36,7 +36,7 @@ def not_once(kit, names):
 @pytest.fixture(autouse=True)
 def no_traceback(kit):
     yield
-    assert "Traceback" not in kit.output()
+    assert not re.search("Traceback|tidak dapat menjawab", kit.output())
 
 
 @pytest.mark.parametrize("clients, jobs", [
@@ -126,7 +126,6 @@ def test_clients_that_leave_in_mid_answer_leave_no_traceback(chain):
         leave(number, request(number, form(number, "x" * 900000)), wait=True)  # much of the answer is still to come
     for number in (1, 2, 3):  # and what they left behind has been handled
         assert wait_until(lambda: chain.output(number).count("menjawab") > 9) and acknowledged(chain, number, "Siti")
-    assert [process.poll() for process in chain.processes.values()] == [None] * 3
 
 
 def test_a_disk_that_fills_up_in_mid_line_spoils_no_other_line(kit):
