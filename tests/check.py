@@ -48,7 +48,7 @@ def main():
     folders = [folder for word in given for folder in sorted(glob.glob(word)) or [word]]  # Windows leaves * as it is
     width = max(map(len, folders))
     right = 0
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(3) as pool:
         try:
             for folder, (files, faults) in zip(folders, pool.map(check, folders)):
                 right += not faults

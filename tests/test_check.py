@@ -144,7 +144,6 @@ HAND_INS = [
                               'ascii=False) if text[:1] == "{" else text) + "</pre><script>{}</script>"'), OK),
     ("shows it to nobody", hand_in(1, SHOWN, '"<script>" + text + "</script>"'), "tanpa JSON"),
     ("escapes twice", hand_in(1, SHOWN, "html.escape(html.escape(text))"), "tanpa JSON"),
-    ("letters changed", hand_in(1, '["nama"][0]', '["nama"][0].encode().decode("latin-1")'), "'Zo\\xc3\\xab < 3"),
     ("more fields", hand_in(1, '<input name="nama">', "<INPUT NAME=nama><select name=a></select><textarea name=b>"
      "</textarea><button name=c>", '"nama": post', '"x": post["a"] + post["b"] + post["c"], "nama": post'), OK),
     ("no field nama", hand_in(1, 'name="nama"', 'name="name"'), "isian ['name']"),
@@ -161,7 +160,7 @@ HAND_INS = [
         '"logged")\n    except Failure:\n        time.sleep(1)\n', of=KITS), "NameError: name 'time' is not"),
     ("all three", {**hand_in(1), **hand_in(2), **hand_in(3)}, OK),
     ("one of two", {**hand_in(2), **hand_in(3, "json_encode(data) +", "json_encode(x) +", of=KITS)}, "name 'x' is not"),
-    ("two of three", {**hand_in(1, '"nama"', '"x"'), **hand_in(2), **hand_in(3, '"logged"', '"ok"')}, "'status': 'ok'"),
+    ("two of three", {**hand_in(1, '"nama"', '"x"'), **hand_in(2), **hand_in(3, '"logged"', '"ok"')}, "server1.py"),
     ("empty", {}, "tidak ada di folder itu"),
     ("other files", {"tugas.py": SERVERS[3], "server3.py/isi.txt": "a folder"}, "tidak ada di folder itu"),
     ("one deeper", {"tugas/server3.py": SERVERS[3]}, OK),
@@ -277,6 +276,7 @@ def test_what_is_wrong_is_failed_with_its_reason(said, name, reason):
     assert said[name].startswith(f"FAILED  {name}  ") and reason in said[name]
 
 
+@pytest.mark.skipif(os.name == "nt", reason="where processes start slowly, no time is left to try each file alone")
 def test_each_file_is_blamed_for_its_own_fault(said):
     blamed = [re.findall(r"(server\d\.py) \(level \d\): ", said[name]) for name in ("one of two", "two of three")]
     assert blamed == [["server3.py"], ["server1.py", "server3.py"]]
