@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: 0BSD
-"""tests/check.py: small hand-ins, right ones and ones with a single fault, and what is said of them.
-
-One run checks all those of HAND_INS, another one those of SLOW, which take long; the first tests run meanwhile.
-"""
+"""tests/check.py: small hand-ins, right ones and ones with a single fault, and what is said of them."""
 import os
 import pathlib
 import re
@@ -207,9 +204,11 @@ class Run:
                 self.lines.append(line.decode(errors="replace").rstrip("\r\n"))
                 self.times.append(time.monotonic())
         if os.name == "posix":
+            import resource
             _, status, usage = os.wait4(self.process.pid, 0)
             self.process.returncode = os.WEXITSTATUS(status)
-            self.memory = usage.ru_maxrss // (1024 if sys.platform == "darwin" else 1)  # KB
+            ours = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # a child begins with as much
+            self.memory = (usage.ru_maxrss - ours) // (1024 if sys.platform == "darwin" else 1)  # KB
         self.status = self.process.wait()
 
     def end(self):
