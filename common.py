@@ -7,7 +7,9 @@ Run as a program, which start() does, this file runs a server file and listens t
 lets the server hang or go on, and at the end of the pipe the server ends. So no server outlives the program that
 started it, whatever ends that one, on any system.
 """
+import contextlib
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -39,10 +41,8 @@ def is_up(process, port, seconds=30):
 
 def hang(process):
     """Lets a server hang: it takes connections, and is silent. The second time: lets it go on."""
-    try:
+    with contextlib.suppress(OSError):  # it has just ended
         process.stdin.write(b"h")
-    except OSError:  # it has just ended
-        pass
 
 
 def stop(process):
@@ -55,14 +55,21 @@ def stop(process):
     process.stdin.close()
 
 
-def free_ports(count):
-    """So many ports of 127.0.0.1 that are free at the moment."""
-    sockets = [socket.socket() for _ in range(count)]
-    for one in sockets:
-        one.bind(("127.0.0.1", 0))
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
+def free_ports(count, held=None):
+    """So many ports of 127.0.0.1 that are free. held: a list for UDP sockets, which keep other calls from them."""
+    sockets, ports = [], []
+    while len(ports) < count:
+        port = random.randrange(10000, 32768)  # the system gives these to no client
+        sockets.append(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+        with socket.socket() as tcp, contextlib.suppress(OSError):  # it is taken
+            sockets[-1].bind(("127.0.0.1", port))
+            tcp.bind(("127.0.0.1", port))
+            ports.append(port)
+    if held is not None:
+        held += sockets
+    else:
+        for one in sockets:
+            one.close()
     return ports
 
 

@@ -3,7 +3,7 @@
 
 The files of a folder run among the kit's own servers, at each level that has them. Names are sent through; then the
 server behind is stopped or cannot write, and nothing may claim a success. It uses ports that are free, and works on a
-copy of the folder. Without a folder it checks the kit.
+copy of the folder. Without a folder it checks the kit. It expands * itself, as the shell of Windows does not.
 """
 import argparse
 import contextlib
@@ -44,15 +44,14 @@ class Fault(Exception):
 def main():
     parser = argparse.ArgumentParser(description="Checks server files that somebody has changed.")
     parser.add_argument("folder", nargs="*", default=[KIT], help="with server1.py, server2.py or server3.py in it")
-    given = parser.parse_args().folder
-    folders = [folder for word in given for folder in sorted(glob.glob(word)) or [word]]  # Windows leaves * as it is
-    width = max(map(len, folders))
+    folders = [folder for word in parser.parse_args().folder for folder in sorted(glob.glob(word)) or [word]]
     right = 0
     with ThreadPoolExecutor(3) as pool:
         try:
             for folder, (files, faults) in zip(folders, pool.map(check, folders)):
                 right += not faults
-                line = f"{'FAILED' if faults else 'OK':7} {folder:{width}}  " + ("\n    ".join(faults) or files)
+                line = f"{'FAILED' if faults else 'OK':7} {folder:{max(map(len, folders))}}  "
+                line += "\n    ".join(faults) or files
                 print(line.encode("ascii", "backslashreplace").decode(), flush=True)
         except KeyboardInterrupt:  # the pool waits for the trials that run: end them
             for trial in TRIALS:
@@ -106,7 +105,8 @@ class Trial:
         self.own = own
         self.deadline = deadline
         self.processes = {}
-        self.ports = dict(zip(run_all.PATHS, common.free_ports(len(run_all.PATHS))))
+        self.held = []
+        self.ports = dict(zip(run_all.PATHS, common.free_ports(len(run_all.PATHS), self.held)))
         self.lines = ['{"nama":"yang lama"}']  # what has to be in the log
         self.readers = []
         self.printed = b""
@@ -132,6 +132,8 @@ class Trial:
             return "\n        ".join([self.late or str(error)] + lines)
         finally:
             self.stop()
+            for udp in self.held:
+                udp.close()
             shutil.rmtree(place, ignore_errors=True)
 
     def try_all(self):
@@ -178,8 +180,7 @@ class Trial:
         for number in numbers or list(self.processes):
             common.stop(self.processes.pop(number))
 
-    def kill(self):
-        """Ends a trial that takes too long: whoever waits for an answer then gets an error."""
+    def kill(self):  # whoever waits for an answer then gets an error
         self.late = f"tidak selesai menjawab dalam {ANSWER_SECONDS} detik"
         for process in list(self.processes.values()):
             process.kill()
@@ -252,22 +253,21 @@ class Page(HTMLParser):
 
     def __init__(self, text):
         super().__init__()
-        self.shown, self.method, self.action, self.fields, self.hidden, self.open = "", "", "", {}, False, False
+        self.shown, self.method, self.action, self.fields, self.hidden = "", "", "", {}, False
         self.feed(text)
 
     def handle_starttag(self, tag, attributes):
         attributes = dict(attributes)
         self.hidden = tag in ("style", "script", "title")
         if tag == "form" and "nama" not in self.fields:  # the first form that has it counts
-            self.open, self.fields = True, {}
+            self.fields = {}
             self.method = (attributes.get("method") or "get").lower()
             self.action = attributes.get("action") or ""
-        if self.open and tag in ("input", "select", "textarea", "button") and attributes.get("name"):
+        if tag in ("input", "select", "textarea", "button") and attributes.get("name"):
             self.fields[attributes["name"]] = attributes.get("value") or "20"
 
     def handle_endtag(self, tag):
         self.hidden = False
-        self.open = self.open and tag != "form"
 
     def handle_data(self, data):
         self.shown += "" if self.hidden else data
