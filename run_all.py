@@ -27,7 +27,7 @@ PATHS = {1: "/", 2: "/api.php", 3: "/log.php"}
 
 
 def main():
-    """Runs the servers until Ctrl+C (returns 0) or until none is left (1)."""
+    """Runs the servers until Ctrl+C (returns 0), or until the last of them has ended by itself (1)."""
     parser = argparse.ArgumentParser(description="All servers of a level in one terminal.")
     parser.add_argument("--level", type=int, choices=SERVERS, default=max(SERVERS),
                         help="of the tutorial (default: %(default)s)")
@@ -47,22 +47,24 @@ def main():
     commands = {number: command(number, files[number], ports, options.level) for number in ports}
     commands[1] += ["--bind", options.bind]
     terminal = Terminal(ports, commands)
+    status = 1
     try:
         terminal.start_all()
-        page = f"http://127.0.0.1:{options.port}/"
-        terminal.say(f"Semua server siap. Buka {page} di browser.")
+        terminal.say(f"Semua server siap. Buka {url(1, ports)} di browser.")
         if options.open:
-            webbrowser.open(page)
+            webbrowser.open(url(1, ports))
         terminal.serve()
     except KeyboardInterrupt:
-        return 0
+        status = 0
     finally:
         handler = signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl+C changes nothing
         terminal.end()
         signal.signal(signal.SIGINT, handler)  # in IDLE, Spyder and IPython, Python goes on
         for one in claims:
             one.close()
-    return 1
+        if terminal.printer.is_alive():  # nobody reads what it prints: Python's own end could wait for it
+            os._exit(status)
+    return status
 
 
 def find_files(folder, numbers):
@@ -76,9 +78,7 @@ def find_files(folder, numbers):
 
 def command(number, file, ports, level):
     """A server file, and its options, for common.start."""
-    words = [file, "--port", ports[number]]
-    if number < 3:
-        words += ["--level", level]
+    words = [file, "--port", ports[number]] + (["--level", level] if number < 3 else [])
     if number == 1:
         words += ["--api-url", url(2, ports)]
     if number == 2 and 3 in ports:

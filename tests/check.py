@@ -123,7 +123,7 @@ class Trial:
                             ignore=shutil.ignore_patterns(".*", "__pycache__"))
             with open(self.log, "w") as log:
                 log.write(self.lines[0] + "\n")
-            return self.try_all()
+            self.try_all()
         except (OSError, Fault) as error:
             self.stop()
             for reader in self.readers:  # until all that was printed is here
